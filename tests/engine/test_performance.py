@@ -176,3 +176,31 @@ def test_sustain_never_shortens_a_note_nor_changes_its_stroke(performance):
         assert before._replace(end=after.end) == after
         assert after.end >= before.end
     assert heard.with_sustain_applied() == heard
+
+
+def test_a_key_struck_again_ends_its_earlier_note():
+    both = Performance.of([Note(0, 3, 60, 80), Note(1, 2, 60, 70), Note(0, 3, 64, 60)], [Pedal(0, 127)], "a name")
+    assert both.with_repeats_cut() == Performance.of(
+        [Note(0, 1, 60, 80), Note(1, 2, 60, 70), Note(0, 3, 64, 60)], [Pedal(0, 127)], "a name"
+    )
+
+
+def test_a_note_that_ends_before_its_key_is_struck_again_stays():
+    apart = Performance.of([Note(0, 1, 60, 80), Note(1, 2, 60, 80), Note(3, 4, 60, 80)])
+    assert apart.with_repeats_cut() == apart
+
+
+def test_of_two_strokes_at_one_moment_one_is_left():
+    assert len(Performance.of([Note(0, 1, 60, 80), Note(0, 2, 60, 70)]).with_repeats_cut()) == 1
+
+
+@given(performances)
+def test_with_repeats_cut_no_key_sounds_twice_and_nothing_else_changes(performance):
+    cut = performance.with_repeats_cut()
+    ends: dict[int, float] = {}
+    for note in cut.notes:
+        assert note.start >= ends.get(note.pitch, 0)
+        ends[note.pitch] = note.end
+    assert {(note.start, note.pitch) for note in cut.notes} == {(note.start, note.pitch) for note in performance.notes}
+    assert is_in_order(cut)
+    assert cut.with_repeats_cut() == cut

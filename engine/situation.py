@@ -1,0 +1,96 @@
+"""What a pianist knows at a moment: which keys are down, the pedal, and where the given melody stands.
+
+Without it the decoder must add up gaps and durations to know what still sounds; a fifth of its pitch probability went
+to keys already down. The same four values are computed for a whole window in training and step by step in decoding.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from engine.vocabulary import GAPS, KEYS, MAX_GAP, PEDAL_DOWN, PEDAL_UP
+
+LATE = 20  # steps: how late a melody note can be before it counts as no later
+NO_KEY = KEYS  # "no melody note"
+COUNTDOWNS = LATE + len(GAPS.first) + 1  # late by 20..1 steps, the gap bins, no further melody note
+NO_COUNTDOWN = COUNTDOWNS - 1
+
+
+class Situation(NamedTuple):
+    """Moments of a window. All (batch, time, …).
+
+    held: (…, 89) float, the keys that are down and the pedal; countdown: int64, the time to the next melody note;
+    next_key: int64, its key; now_key: int64, the key of the melody note that lasts at this moment.
+    """
+
+    held: Tensor
+    countdown: Tensor
+    next_key: Tensor
+    now_key: Tensor
+
+
+class Melody(NamedTuple):
+    """A given melody, padded. tokens: (batch, notes, fields); steps, ends, keys: (batch, notes) int64; valid: bool."""
+
+    tokens: Tensor
+    steps: Tensor
+    ends: Tensor
+    keys: Tensor
+    valid: Tensor
+
+
+def countdown_of(steps: Tensor) -> Tensor:
+    """Steps until a melody note (negative: late) -> countdown value."""
+    table = torch.from_numpy(GAPS.table).to(steps.device)
+    ahead = LATE + table[steps.clamp(0, MAX_GAP)]
+    return torch.where(steps < 0, (steps + LATE).clamp(min=0), ahead)
+
+
+def pedal_states(symbols: Tensor, before: Tensor) -> Tensor:
+    """Whether the pedal is down after each event. symbols: (batch, time); before: (batch,) bool -> (batch, time)."""
+    moves = (symbols == PEDAL_UP) | (symbols == PEDAL_DOWN)
+    index = torch.arange(symbols.shape[1], device=symbols.device).expand_as(symbols)
+    last = torch.where(moves, index, -1).cummax(dim=1).values
+    state = symbols.gather(1, last.clamp(min=0)) == PEDAL_DOWN
+    return torch.where(last < 0, before[:, None], state)
+
+
+def held_keys(symbols: Tensor, releases: Tensor, moments: Tensor, counted: Tensor) -> Tensor:
+    """Keys down at moments. symbols, releases: (batch, time), releases in steps; moments: (batch, moments) steps;
+    counted: (moments, time) bool, which events have happened by each moment -> (batch, moments, 88) float."""
+    keys = torch.nn.functional.one_hot(symbols.clamp(max=KEYS), KEYS + 1)[..., :KEYS]
+    down = (releases[:, None, :] > moments[:, :, None]) & counted
+    return (down.to(torch.bfloat16) @ keys.to(torch.bfloat16)).clamp(max=1).float()
+
+
+def melody_state(melody: Melody, struck: Tensor, moments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Countdown, next key and key now at moments (batch, moments), after `struck` (batch, moments) melody notes."""
+    many = melody.steps.shape[1]
+    following = struck.clamp(max=many - 1)
+    is_left = (struck < many) & melody.valid.gather(1, following)
+    wait = melody.steps.gather(1, following) - moments
+    countdown = torch.where(is_left, countdown_of(wait), NO_COUNTDOWN)
+    next_key = torch.where(is_left, melody.keys.gather(1, following), NO_KEY)
+    current = (struck - 1).clamp(min=0, max=many - 1)
+    lasts = (struck > 0) & (melody.ends.gather(1, current) > moments)
+    return countdown, next_key, torch.where(lasts, melody.keys.gather(1, current), NO_KEY)
+
+
+class SituationEmbedding(nn.Module):
+    """A situation as a vector."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.held = nn.Linear(KEYS + 1, width, bias=False)
+        self.countdown = nn.Embedding(COUNTDOWNS, width)
+        self.next_key = nn.Embedding(KEYS + 1, width)
+        self.now_key = nn.Embedding(KEYS + 1, width)
+
+    def forward(self, situation: Situation) -> Tensor:
+        """-> (batch, time, width)."""
+        vector: Tensor = self.held(situation.held) + self.countdown(situation.countdown)
+        vector = vector + self.next_key(situation.next_key) + self.now_key(situation.now_key)
+        return vector

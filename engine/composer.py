@@ -1,0 +1,178 @@
+"""The engine's front door: load a model, hear a style, compose takes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.assets import asset
+from engine.autoencoder import Autoencoder
+from engine.checkpoint import load_model
+from engine.decoding import MelodyNote, NoteWriter
+from engine.errors import ModelError, RequestError
+from engine.event_decoding import EventWriter
+from engine.melody import top_line
+from engine.performance import HIGHEST, LOWEST, Note, Pedal, Performance
+from engine.sampling import SamplingOptions
+from engine.vocabulary import STEPS_PER_SECOND
+
+STYLE_WINDOWS = {"notes": 256, "events": 1024}  # steps the performance encoder hears at once, as in training
+WRITERS: dict[str, type[NoteWriter] | type[EventWriter]] = {"notes": NoteWriter, "events": EventWriter}
+LEAST_STYLE_NOTES = 16
+FREE_SECONDS = 30.0  # of a piece without a melody
+LEGATO = 0.5  # seconds: a melody note lasts to the next where the rest between is no longer
+LIMITS = {  # what a request may ask for
+    "temperature": (0.05, 4.0),
+    "top_p": (0.01, 1.0),
+    "style_strength": (0.0, 4.0),
+    "melody_strength": (0.0, 4.0),
+    "takes": (1, 64),
+    "seconds": (1.0, 3600.0),
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to compose. style: (width,) from `Composer.style`; seconds: None is as long as the melody, or half a minute.
+
+    keep plays every melody note; guide lets the model choose. Take k uses seed + k.
+    """
+
+    style: NDArray[np.float32] | None = None
+    melody: Performance | None = None
+    seconds: float | None = None
+    takes: int = 1
+    seed: int = 0
+    temperature: float = 1.0
+    top_p: float = 0.95
+    style_strength: float = 1.0
+    melody_strength: float = 1.0
+    melody_mode: str = "keep"
+
+
+class Composer:
+    """A loaded model. name: the model's; device: where it runs."""
+
+    def __init__(self, model: Autoencoder, name: str, device: str) -> None:
+        self.model, self.name, self.device = model.to(device).eval(), name, device
+
+    @classmethod
+    def load(cls, model: str = "default", device: str = "auto") -> Composer:
+        """A shipped model by name, or one in a folder. On a CPU one thread is used: more wait for each other.
+
+        Raises ModelError where there is no such model or device.
+        """
+        chosen = _device(device)
+        if chosen == "cpu":
+            torch.set_num_threads(1)
+        folder = Path(model) if Path(model).is_dir() else asset("models", model)
+        if not folder.is_dir():
+            shipped = ", ".join(sorted(path.name for path in asset("models").glob("*/"))) or "none"
+            raise ModelError(f"There is no model called {model}", f"Shipped with this version: {shipped}")
+        return cls(load_model(folder), folder.name, chosen)
+
+    @torch.inference_mode()
+    def style(self, *performances: Performance, weights: Sequence[float] | None = None) -> NDArray[np.float32]:
+        """Style vector (width,) of performances: each the mean over its windows weighted by length, then their mean
+        weighted by `weights`. Raises RequestError where a performance has too few notes to have a style."""
+        if not performances:
+            raise RequestError("A style needs a performance", "Give at least one")
+        shares = np.ones(len(performances)) if weights is None else np.asarray(weights, np.float64)
+        if len(shares) != len(performances) or shares.min() < 0 or not shares.sum() > 0:
+            raise RequestError("The weights of the styles are not usable", "Give one number from 0 up for each")
+        vectors = np.stack([self._style_of(performance) for performance in performances])
+        return np.asarray((shares[:, None] * vectors).sum(0) / shares.sum(), np.float32)
+
+    def _style_of(self, performance: Performance) -> NDArray[np.float64]:
+        count = sum(LOWEST <= note.pitch <= HIGHEST for note in performance.notes)
+        if count < LEAST_STYLE_NOTES:
+            name = performance.name or "The style performance"
+            raise RequestError(f"{name} has only {count} notes", f"A style needs at least {LEAST_STYLE_NOTES}")
+        codec = self.model.codec
+        total, length = np.zeros(self.model.config.block.width), 0
+        for window in codec.windows(performance, STYLE_WINDOWS[codec.name]):
+            given = torch.from_numpy(window)[None].to(self.device)
+            valid = torch.ones(given.shape[:2], dtype=torch.bool, device=self.device)
+            total += len(window) * self.model.style(given, valid)[0].double().cpu().numpy()
+            length += len(window)
+        return total / length
+
+    def length(self, request: Request) -> float:
+        """Seconds that will be composed."""
+        if request.seconds is not None:
+            return request.seconds
+        return request.melody.seconds if request.melody is not None else FREE_SECONDS
+
+    def compose(self, request: Request, take: int = 0) -> Iterator[Note | Pedal]:
+        """Notes and pedal movements of one take in order of time, each as soon as it is chosen; stop pulling to cancel.
+        A model of events knows a note when it ends: its notes come in the order of their ends.
+
+        A key struck again before its note's end ends that note (`Performance.with_repeats_cut` writes it so).
+        Raises RequestError where the request can't be composed.
+        """
+        return (step.event() for step in self.writer(request, take).write())
+
+    def writer(self, request: Request, take: int = 0) -> NoteWriter | EventWriter:
+        """What writes the take: its steps, its seed and how it strikes the melody."""
+        _check(request)
+        length = self.length(request)
+        return WRITERS[self.model.codec.name](
+            model=self.model,
+            style=None if request.style is None else torch.from_numpy(self._checked(request.style))[None],
+            melody=melody_notes(request.melody, length) if request.melody is not None else [],
+            length=round(length * STEPS_PER_SECOND),
+            options=SamplingOptions(
+                request.temperature, request.top_p, request.style_strength, request.melody_strength
+            ),
+            seed=request.seed + take,
+            keep=request.melody_mode == "keep",
+        )
+
+    def _checked(self, style: NDArray[np.float32]) -> NDArray[np.float32]:
+        width = self.model.config.block.width
+        if style.shape != (width,) or not np.isfinite(style).all():
+            raise RequestError(f"The style is not one of this model's: it has {width} finite numbers", "Embed it again")
+        return np.asarray(style, np.float32)
+
+
+def melody_notes(melody: Performance, seconds: float) -> list[MelodyNote]:
+    """The melody as the model is given it: its top line, on the piano, joined where the rests are short."""
+    line = top_line(melody)
+    notes = [n for n in line.notes if LOWEST <= n.pitch <= HIGHEST and n.start < seconds]
+    if not notes:
+        raise RequestError(f"{melody.name or 'The melody'} has no notes on the piano's keys", "Transpose it")
+    following = [note.start for note in notes[1:]] + [notes[-1].end]
+    given = []
+    for note, after in zip(notes, following, strict=True):
+        end = after if 0 < after - note.end <= LEGATO else min(note.end, max(after, note.start + 0.02))
+        start = round(note.start * STEPS_PER_SECOND)
+        given.append(MelodyNote(start, max(round(end * STEPS_PER_SECOND), start + 1), note.pitch - LOWEST))
+    return given
+
+
+def _check(request: Request) -> None:
+    """Raises RequestError where a number is out of reach."""
+    for name, (lowest, highest) in LIMITS.items():
+        value = getattr(request, name)
+        if value is not None and not lowest <= value <= highest:
+            raise RequestError(
+                f"{name.replace('_', ' ')} {value} is not usable", f"It must be from {lowest:g} to {highest:g}"
+            )
+    if request.melody_mode not in ("keep", "guide"):
+        raise RequestError(f"melody mode {request.melody_mode} is not known", "It is keep or guide")
+
+
+def _device(device: str) -> str:
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return next(name for name, is_there in available.items() if is_there)
+    if device not in available:
+        raise ModelError(f"There is no device called {device}", "It is auto, cuda, mps or cpu")
+    if not available[device]:
+        raise ModelError(f"This machine has no {device} device", "Use auto or cpu")
+    return device

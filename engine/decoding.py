@@ -1,0 +1,283 @@
+"""Writing a take: one step after another, in overlapping windows, with the melody struck where it is due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.autoencoder import Autoencoder
+from engine.codec import NoteCodec
+from engine.performance import LOWEST, Note, Pedal
+from engine.sampling import SamplingOptions, allowed_symbols, conditions, guided, pick
+from engine.situation import NO_COUNTDOWN, NO_KEY, Melody, Situation, countdown_of
+from engine.transformer import Cache, Memory
+from engine.vocabulary import (
+    DURATIONS,
+    END,
+    GAPS,
+    KEYS,
+    MAX_GAP,
+    MELODY,
+    PEDAL_DOWN,
+    PEDAL_UP,
+    RANK,
+    STEPS_PER_SECOND,
+    velocity_of,
+)
+
+BREATH = 5  # steps: how far a struck melody note may be from its time, either way
+HORIZON = 6000  # steps of melody the decoder is shown ahead of a window's start
+SHOWN = 4000  # steps after which the window moves on, so that melody stays in sight
+SLACK = 30.0  # seconds: a forgotten pedal is lifted after so long without a move
+
+
+class MelodyNote(NamedTuple):
+    """A note of the given melody. step, end: 10 ms steps; key: 0..87."""
+
+    step: int
+    end: int
+    key: int
+
+
+class Step(NamedTuple):
+    """One step written. at, release: 10 ms steps from the start of the take; the rest as in the tokens."""
+
+    at: int
+    release: int
+    symbol: int
+    velocity: int  # bin
+    duration: int  # bin
+    is_melody: bool
+    was_forced: bool = False
+
+    def event(self) -> Note | Pedal:
+        """The note or pedal movement, in seconds."""
+        time = self.at / STEPS_PER_SECOND
+        if self.symbol >= KEYS:
+            return Pedal(time, 127 if self.symbol == PEDAL_DOWN else 0)
+        velocity = int(velocity_of(torch.tensor(self.velocity).numpy()))
+        return Note(time, self.release / STEPS_PER_SECOND, LOWEST + self.symbol, velocity)
+
+
+@torch.inference_mode()
+def remembered(model: Autoencoder, style: Tensor | None, melody: Melody, given: list[tuple[bool, bool]]) -> Memory:
+    """What the decoder listens to, one row for each (style, melody) of `given`. style: (1, width) or None; melody:
+    (1, notes, …)."""
+    device, rows = next(model.parameters()).device, len(given)
+    has_style = torch.tensor([has_style for has_style, _ in given], device=device)
+    has_melody = torch.tensor([has_melody for _, has_melody in given], device=device)
+    style = torch.zeros(1, model.config.block.width) if style is None else style
+    tokens, steps, ends, keys, valid = (part.to(device).expand(rows, *part.shape[1:]) for part in melody)
+    melody = Melody(tokens, steps, ends, keys, valid & has_melody[:, None])
+    return model.remember(style.to(device).expand(rows, -1), has_style, melody)
+
+
+@dataclass
+class NoteWriter:
+    """Writes one take of a model of notes.
+
+    style: (1, width) or None; melody: notes in order; length: steps to write; keep: every melody note is played.
+    """
+
+    model: Autoencoder
+    style: Tensor | None
+    melody: list[MelodyNote]
+    length: int
+    options: SamplingOptions
+    seed: int
+    keep: bool = True
+    steps: list[Step] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.device = next(self.model.parameters()).device
+        self.generator = torch.Generator().manual_seed(self.seed)
+        self.given = conditions(self.options, self.style is not None, bool(self.melody))
+        self.rows = len(self.given)
+        self.next_note = 0  # the melody note due next
+        self.struck: list[int] = []  # melody notes struck; others are passed over (never in keep)
+        self.last: MelodyNote | None = None  # the melody note struck last in this window
+        self.pedal = False
+        self.now = 0
+        self.open_window(0)
+
+    def write(self) -> Iterator[Step]:
+        """The take's steps in order of time, each as soon as it is chosen."""
+        while True:
+            step = self.write_step()
+            if step is None:
+                return
+            yield step
+
+    @torch.inference_mode()
+    def write_step(self) -> Step | None:
+        """Choose the next step; None at the end of the take."""
+        state = self.state[:, -1:]
+        gap, at, forced = self._choose_gap(state)
+        if at >= self.length and not forced:
+            return None
+        self._pass_missed(at)
+        situation = self._situation(at)
+        moment = torch.tensor([[at - self.origin]], device=self.device).expand(self.rows, -1)
+        state = self.model.decoder.arrive(state, self._all(gap), situation, moment, self.memory)
+        symbol, is_melody = self._choose_symbol(state, at, forced)
+        if symbol == END:
+            return None
+        state = self.model.decoder.choose(state, 1, self._all(symbol), self._all(is_melody).bool())
+        velocity = self._pick(state, 2) if symbol < KEYS else 0
+        state = self.model.decoder.choose(state, 2, self._all(velocity))
+        duration = self._pick(state, 3) if symbol < KEYS else 0
+        release = at + (int(DURATIONS.middle[duration]) if symbol < KEYS else 0)
+        step = Step(at, release, symbol, velocity, duration, is_melody, forced)
+        self._append(step, gap)
+        return step
+
+    def _choose_gap(self, state: Tensor) -> tuple[int, int, bool]:
+        """Gap bin, the step it leads to, and whether the melody's deadline decided it."""
+        gap = self._pick_gap(state) if self.steps else 0
+        at = self.now + int(GAPS.middle[gap])
+        due = self._due()
+        if self.keep and due is not None and at > self._deadline(due):
+            at = max(due.step, self.now)
+            gap = int(GAPS.table[min(at - self.now, MAX_GAP)])
+            if not self._may_strike(at, due):
+                at, gap = self.now + 1, 1
+            return gap, at, True
+        return gap, at, False
+
+    def _pick_gap(self, state: Tensor) -> int:
+        logits = self._logits(state, 0)
+        if self.steps[-1].symbol == PEDAL_DOWN:  # the last of its step
+            logits = logits.index_fill(0, torch.tensor([0]), float("-inf"))
+        return pick(logits, self.options.temperature, self.generator)
+
+    def _choose_symbol(self, state: Tensor, at: int, forced: bool) -> tuple[int, bool]:
+        """The symbol, its real key where it is a melody note, and whether it is one."""
+        due = self._due()
+        if forced and due is not None:
+            return self._strike(due), True
+        is_near = due is not None and abs(due.step - at) <= BREATH
+        after = self.steps[-1].symbol if self.steps and at == self.now else None
+        may_end = not self.melody and at >= 0.9 * self.length
+        allowed = allowed_symbols(after, self.pedal, due.key if due is not None and is_near else None, may_end)
+        if self.keep and due is not None and at >= self._deadline(due) and allowed[MELODY]:
+            allowed[: END + 1] &= torch.from_numpy(RANK) < int(RANK[due.key])  # its place is still to come
+        logits = self._logits(state, 1).masked_fill(~allowed, float("-inf"))
+        symbol = pick(logits, self.options.temperature, self.generator, self.options.top_p)
+        if symbol == MELODY and due is not None:
+            return self._strike(due), True
+        return symbol, False
+
+    def _strike(self, due: MelodyNote) -> int:
+        self.struck.append(self.next_note)
+        self.next_note += 1
+        self.last = due
+        return due.key
+
+    def _due(self) -> MelodyNote | None:
+        return self.melody[self.next_note] if self.next_note < len(self.melody) else None
+
+    def _deadline(self, due: MelodyNote) -> int:
+        return min(due.step + BREATH, self.length - 1)
+
+    def _may_strike(self, at: int, due: MelodyNote) -> bool:
+        """Whether the melody note may follow the last step at the same time: notes are written from the top down."""
+        if not self.steps or at > self.now:
+            return True
+        return bool(allowed_symbols(self.steps[-1].symbol, self.pedal, due.key, False)[MELODY])
+
+    def _pass_missed(self, at: int) -> None:
+        """Give up melody notes whose time is over; in keep there are none."""
+        while not self.keep and (due := self._due()) is not None and due.step + BREATH < at:
+            self.next_note += 1
+
+    def _append(self, step: Step, gap: int) -> None:
+        self.steps.append(step)
+        self.now = step.at
+        self._press(step)
+        written = len(self.steps) - self.first
+        if written >= self.model.config.window or step.at - self.origin >= SHOWN:
+            self.open_window(len(self.steps) - max(written // 2, 1))
+            return
+        tokens = torch.tensor([[[gap, step.symbol, step.velocity, step.duration]]], device=self.device)
+        struck = torch.tensor([[step.is_melody]], device=self.device)
+        self.state = self._trunk(tokens, struck, self._situation(self.now), [self.now], begin=False)
+
+    def open_window(self, first: int) -> None:
+        """Begin a window whose first step is step `first` of the take; what follows it is read at once."""
+        kept = self.steps[first:]
+        self.first, self.origin = first, kept[0].at if kept else 0
+        heard = self.struck[len(self.struck) - sum(step.is_melody for step in kept) :]
+        self.memory = self._remember([self.melody[index] for index in heard])
+        self.cache = Cache(self.model.config.window + 2)
+        self.releases, self.last = [0] * KEYS, None
+        before = [s for s in self.steps[:first] if s.symbol in (PEDAL_UP, PEDAL_DOWN)]
+        self.pedal = bool(before) and before[-1].symbol == PEDAL_DOWN
+        due = iter([*heard, self.next_note])
+        self.next_note, last = next(due), self.origin
+        situations, moments, rows = [self._situation(self.origin)], [self.origin], []
+        for step in kept:
+            rows.append([int(GAPS.table[min(step.at - last, MAX_GAP)]), step.symbol, step.velocity, step.duration])
+            last = step.at
+            self._press(step)
+            if step.is_melody:
+                self.last, self.next_note = self.melody[self.next_note], next(due)
+            situations.append(self._situation(step.at))
+            moments.append(step.at)
+        situation = Situation(*(torch.cat(parts, 1) for parts in zip(*situations, strict=True)))
+        tokens = torch.tensor(rows, dtype=torch.long, device=self.device).reshape(1, -1, 4)
+        flags = torch.tensor([[step.is_melody for step in kept]], dtype=torch.bool, device=self.device)
+        self.state = self._trunk(tokens, flags.reshape(1, -1), situation, moments, begin=True)
+
+    def _press(self, step: Step) -> None:
+        if step.symbol in (PEDAL_UP, PEDAL_DOWN):
+            self.pedal = step.symbol == PEDAL_DOWN
+        if step.symbol < KEYS:
+            self.releases[step.symbol] = step.release
+
+    def _remember(self, heard: list[MelodyNote]) -> Memory:
+        """The conditions, of the melody the notes struck in the window and those to come within the horizon."""
+        coming = [note for note in self.melody[self.next_note :] if note.step < self.origin + HORIZON]
+        shown = heard + coming
+        notes = shown or [MelodyNote(self.origin, self.origin + 1, 0)]
+        steps = np.array([note.step for note in notes]) - self.origin
+        ends, keys = np.array([note.end for note in notes]) - self.origin, np.array([note.key for note in notes])
+        tokens = NoteCodec().melody_tokens(steps, keys, ends - steps)
+        valid = np.full(len(notes), bool(shown))
+        melody = Melody(*(torch.from_numpy(part)[None] for part in (tokens, steps, ends, keys, valid)))
+        return remembered(self.model, self.style, melody, self.given)
+
+    def _situation(self, at: int) -> Situation:
+        """The situation at one moment, for each row."""
+        held = [float(release > at) for release in self.releases] + [float(self.pedal)]
+        due, now = self._due(), self.last
+        countdown = int(countdown_of(torch.tensor(due.step - at))) if due is not None else NO_COUNTDOWN
+        next_key = due.key if due is not None else NO_KEY
+        now_key = now.key if now is not None and now.end > at else NO_KEY
+        knows = [has_melody for _, has_melody in self.given]
+        return Situation(
+            torch.tensor([[held]] * self.rows, device=self.device),
+            torch.tensor([[countdown if known else NO_COUNTDOWN] for known in knows], device=self.device),
+            torch.tensor([[next_key if known else NO_KEY] for known in knows], device=self.device),
+            torch.tensor([[now_key if known else NO_KEY] for known in knows], device=self.device),
+        )
+
+    @torch.inference_mode()
+    def _trunk(self, tokens: Tensor, struck: Tensor, situation: Situation, moments: list[int], begin: bool) -> Tensor:
+        steps = torch.tensor([[moment - self.origin for moment in moments]], device=self.device)
+        tokens, struck, steps = (part.expand(self.rows, *part.shape[1:]) for part in (tokens, struck, steps))
+        return self.model.decoder.trunk(tokens, struck, situation, steps, self.memory, self.cache, begin)
+
+    def _all(self, value: int | bool) -> Tensor:
+        return torch.full((self.rows, 1), int(value), device=self.device)
+
+    def _logits(self, state: Tensor, index: int) -> Tensor:
+        logits = self.model.decoder.logits(state, index)[:, 0].float().cpu()
+        return guided(logits, self.options, self.style is not None, bool(self.melody))
+
+    def _pick(self, state: Tensor, index: int) -> int:
+        return pick(self._logits(state, index), self.options.temperature, self.generator)

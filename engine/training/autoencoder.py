@@ -1,0 +1,237 @@
+"""Training the autoencoder: on Lightning, to a time budget, resumable, from a prepared data set alone."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning
+import lightning.pytorch.loggers
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from engine.autoencoder import Autoencoder, AutoencoderConfig
+from engine.checkpoint import codec_named
+from engine.training.dataset import Dataset
+from engine.training.event_windows import WINDOWS
+from engine.training.likelihood import likelihoods, notes_struck, validation_batches
+from engine.training.windows import Sample, WindowConfig, collate
+
+LAST, CONFIG = "last.ckpt", "config.json"  # in a run's folder
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One training run."""
+
+    model: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    windows: WindowConfig = field(default_factory=WindowConfig)
+    hours: float = 1.0  # of training; the learning rate ends its fall then
+    batch: int = 16  # windows a step
+    learning_rate: float = 1.5e-3  # of embeddings, norms and heads (AdamW)
+    matrix_rate: float = 4e-3  # of the blocks' matrices (Muon)
+    weight_decay: float = 0.05
+    warm_up: int = 150  # steps
+    average: float = 0.998  # moving average of the weights, a step
+    clip: float = 1.0
+    steps_a_checkpoint: int = 64
+    seed: int = 1
+
+
+def default_run(hours: float) -> TrainingConfig:
+    """The default model, for so many hours."""
+    return TrainingConfig(hours=hours)
+
+
+def paper_run(hours: float) -> TrainingConfig:
+    """The paper's model: 2,048 tokens a window, four windows a step as in the released code's largest batch."""
+    windows = WindowConfig(steps=2048, style_steps=1024)
+    return TrainingConfig(model=AutoencoderConfig.paper(), windows=windows, hours=hours, batch=4)
+
+
+CONFIGS: dict[str, Callable[[float], TrainingConfig]] = {"default": default_run, "paper": paper_run}
+
+
+class AutoencoderTraining(lightning.LightningModule):
+    """The autoencoder, its two optimisers, and the moving average of its weights."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.config = config
+        self.model = Autoencoder(config.model, codec_named(config.model.codec))
+        self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.spent = 0.0  # seconds trained, over all resumptions
+        self.tick = time.monotonic()
+
+    def nats(self, batch: dict[str, Any]) -> Tensor:
+        """(batch, time, fields) negative log-likelihood of a batch from `collate`."""
+        style = self.model.style(batch["style"], batch["style_valid"])
+        memory = self.model.remember(style, batch["has_style"], batch["melody"])
+        loss: Tensor = self.model(batch["window"], memory, batch["melody"])
+        return loss
+
+    def training_step(self, batch: dict[str, Any], index: int) -> None:
+        """One step of both optimisers."""
+        optimizers = self.optimizers()
+        window = batch["window"]
+        loss = self.nats(batch).sum() / window.valid.sum()
+        self.manual_backward(loss)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        scale = self._rate()
+        for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * scale
+            optimizer.step()
+            optimizer.zero_grad()
+        with torch.no_grad():
+            for name, value in self.model.state_dict().items():
+                self.average[name].lerp_(value, 1 - min(self.config.average, index_average(self.steps_done)))
+        now = time.monotonic()
+        self.spent, self.tick = self.spent + now - self.tick, now
+        self.log("nats_a_step", loss.detach(), prog_bar=True)
+        self.log("notes", float(notes_struck(self.model.codec, window).sum()), prog_bar=True)
+        self.log("hours", self.spent / 3600, prog_bar=True)
+
+    @property
+    def steps_done(self) -> int:
+        """Optimiser steps so far (Lightning counts each of the two optimisers)."""
+        return self.global_step // 2
+
+    def _rate(self) -> float:
+        """Share of the full learning rate: warm-up, then a cosine that ends with the time budget at 2 %."""
+        progress = min(self.spent / (self.config.hours * 3600), 1.0)
+        warm = min((self.steps_done + 1) / self.config.warm_up, 1.0)
+        return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def on_train_start(self) -> None:
+        """Time outside of training does not count; the average is kept where the weights are."""
+        self.average = {name: value.to(self.device) for name, value in self.average.items()}
+        self.tick = time.monotonic()
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Stop when the time is spent."""
+        if self.spent >= self.config.hours * 3600:
+            self.trainer.should_stop = True
+
+    def configure_optimizers(self) -> Any:
+        """Muon for the matrices of the blocks, AdamW for the rest."""
+        matrices = [p for name, p in self.model.named_parameters() if _is_matrix(name, p)]
+        others = [p for name, p in self.model.named_parameters() if not _is_matrix(name, p)]
+        decay = self.config.weight_decay
+        muon = torch.optim.Muon(matrices, self.config.matrix_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+        adam = torch.optim.AdamW(others, self.config.learning_rate, (0.9, 0.95), weight_decay=decay, fused=True)
+        for optimizer in (muon, adam):
+            for group in optimizer.param_groups:
+                group["initial_lr"] = group["lr"]
+        return [muon, adam]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the average and the time spent."""
+        checkpoint["average"], checkpoint["spent"] = self.average, self.spent
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.average, self.spent = checkpoint["average"], checkpoint["spent"]
+
+
+def index_average(step: int) -> float:
+    """The moving average forgets its first steps sooner: its reach grows with the run."""
+    return (step + 1) / (step + 10)
+
+
+def _is_matrix(name: str, parameter: nn.Parameter) -> bool:
+    inside = (".blocks.", ".look.", ".think.")
+    return parameter.ndim == 2 and any(part in f".{name}" for part in inside)
+
+
+class Batches(lightning.LightningDataModule):
+    """Training windows without end: step s always has the same ones, so a run goes on exactly where it stood."""
+
+    def __init__(self, data: Path, config: TrainingConfig) -> None:
+        super().__init__()
+        self.windows = WINDOWS[config.model.codec](Dataset(data, "train"), config.windows, config.seed)
+        self.config = config
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """The windows from the run's next step on."""
+        module = self.trainer.lightning_module if self.trainer else None
+        first = module.steps_done * self.config.batch if isinstance(module, AutoencoderTraining) else 0
+        following = itertools.count(first)
+        return DataLoader(self.windows, self.config.batch, sampler=following, collate_fn=collate)
+
+
+class Validation(lightning.Callback):
+    """Every ten minutes: the likelihood of the averaged weights for the four conditionings, into `validation.csv`."""
+
+    def __init__(self, data: Path, folder: Path, config: TrainingConfig, every_seconds: float = 600) -> None:
+        validation = Dataset(data, "validation")
+        self.batches = validation_batches(validation, config.windows, 64, config.batch, config.model.codec)
+        self.file = folder / "validation.csv"
+        self.every_seconds, self.last = every_seconds, 0.0
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Measure, if it is time."""
+        assert isinstance(pl_module, AutoencoderTraining)
+        if pl_module.spent - self.last >= self.every_seconds:
+            self.measure(pl_module)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Measure what the run has come to."""
+        assert isinstance(pl_module, AutoencoderTraining)
+        self.measure(pl_module)
+
+    def measure(self, pl_module: AutoencoderTraining) -> None:
+        """Add a line to the file. The time it takes is not the run's."""
+        self.last = pl_module.spent
+        model = Autoencoder(pl_module.config.model, pl_module.model.codec).eval()
+        model.load_state_dict(pl_module.average)
+        row = {"hours": pl_module.spent / 3600, "steps": pl_module.steps_done}
+        row |= {name: likelihood.a_note for name, likelihood in likelihoods(model, self.batches).items()}
+        is_new = not self.file.exists()
+        with self.file.open("a", newline="") as out:
+            writer = csv.DictWriter(out, row)
+            if is_new:
+                writer.writeheader()
+            writer.writerow({name: round(value, 4) for name, value in row.items()})
+        pl_module.tick = time.monotonic()
+
+
+def train(data: Path, folder: Path, config: TrainingConfig, most_steps: int | None = None) -> Iterator[str]:
+    """Train, or go on where `folder` stands, to the time budget or so many steps in all; yields what was done.
+
+    The moving average of the weights is in its checkpoint.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(json.dumps(asdict(config), indent=2) + "\n")
+    torch.manual_seed(config.seed)
+    module = AutoencoderTraining(config)
+    saver = ModelCheckpoint(
+        folder, filename="last", enable_version_counter=False, every_n_train_steps=2 * config.steps_a_checkpoint
+    )
+    trainer = lightning.Trainer(
+        max_epochs=-1,
+        max_steps=-1 if most_steps is None else 2 * most_steps,  # Lightning counts each optimiser's
+        accelerator="auto",
+        precision="bf16-mixed",
+        logger=lightning.pytorch.loggers.CSVLogger(folder, name="logs"),
+        callbacks=[saver, Validation(data, folder, config)],
+        enable_model_summary=False,
+        log_every_n_steps=16,
+    )
+    last = folder / LAST
+    yield f"{'resuming' if last.exists() else 'starting'} {sum(p.numel() for p in module.parameters()):,} parameters"
+    trainer.fit(module, datamodule=Batches(data, config), ckpt_path=last if last.exists() else None)
+    trainer.save_checkpoint(last)
+    yield f"{module.steps_done} steps in {module.spent / 3600:.2f} h"

@@ -1,0 +1,127 @@
+"""From MIDI files to a model that composes: prepare, train, be killed, go on, ship."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.assets import asset
+from engine.autoencoder import AutoencoderConfig
+from engine.checkpoint import load_model, save_model
+from engine.composer import Composer, Request
+from engine.errors import ModelError
+from engine.midi import read_midi
+from engine.performance import Note
+from engine.training.dataset import Dataset, performance_of
+from engine.training.prepare import prepare
+from engine.transformer import BlockConfig
+
+pytest.importorskip("lightning", reason="training needs the train extra")
+
+from engine.training.autoencoder import LAST, TrainingConfig, train
+from engine.training.evaluation import excerpts, transfer, transfer_summary
+from engine.training.shipping import trained_model
+from engine.training.windows import WindowConfig
+
+FILES = {"nocturne": "train", "etude": "train", "prelude": "validation"}
+SMALL = AutoencoderConfig(
+    block=BlockConfig(width=32, heads=2, kv_heads=1, feed_forward=64),
+    decoder_layers=1,
+    performance_layers=1,
+    melody_layers=1,
+    window=64,
+)
+RUN = TrainingConfig(
+    model=SMALL,
+    windows=WindowConfig(steps=64, style_steps=32, ahead=8),
+    batch=2,
+    steps_a_checkpoint=3,
+    hours=1e-6,
+    warm_up=1,
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    source, folder = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("data")
+    with (source / "catalogue.csv").open("w", newline="") as out:
+        rows = csv.DictWriter(out, ["path", "split", "piece_id", "composer", "performer"])
+        rows.writeheader()
+        for name, split in FILES.items():
+            (source / f"{name}.mid").write_bytes(asset("examples", f"{name}.mid").read_bytes())
+            rows.writerow({"path": f"{name}.mid", "split": split, "piece_id": name, "composer": "c", "performer": "p"})
+        (source / "broken.mid").write_text("no music")
+        rows.writerow({"path": "broken.mid", "split": "train", "piece_id": "b", "composer": "c", "performer": "p"})
+    faults = [fault for _, _, fault in prepare(source, folder, 1)]
+    assert [bool(fault) for fault in faults] == [False, False, False, True]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    assert "3 steps" in list(train(data, folder, replace(RUN, hours=1), most_steps=3))[-1]
+    return folder
+
+
+def test_a_prepared_performance_has_the_notes_of_its_file(data: Path) -> None:
+    piece = next(piece for piece in Dataset(data, "train").pieces if piece.path == "nocturne.mid")
+    events = Dataset(data, "train").events[piece.first : piece.after]
+    original = read_midi(asset("examples", "nocturne.mid"))
+    by_key = [sorted(p.notes, key=lambda n: (n.pitch, n.start)) for p in (performance_of(events), original)]
+    assert [note.pitch for note in by_key[0]] == [note.pitch for note in by_key[1]]
+    shifts = [b.start - a.start for a, b in zip(*by_key, strict=True)]
+    assert max(shifts) - min(shifts) < 0.011
+
+
+def test_a_run_goes_on_where_it_stood(data: Path, run: Path, tmp_path: Path) -> None:
+    """Two legs of three steps give the weights of one leg of six, bit for bit."""
+    once, twice = tmp_path / "once", tmp_path / "twice"
+    steady = replace(RUN, hours=1e9)  # the learning rate hardly moves with time
+    for folder, legs in ((once, [6]), (twice, [3, 6])):
+        for steps in legs:
+            list(train(data, folder, steady, most_steps=steps))
+    states = [torch.load(folder / LAST, weights_only=False)["state_dict"] for folder in (once, twice)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_validation_is_written_for_the_four_conditionings(run: Path) -> None:
+    rows = list(csv.DictReader((run / "validation.csv").open(newline="")))
+    assert {"none", "melody", "performance", "melody_performance"} <= set(rows[0])
+    assert all(5 < float(rows[0][name]) < 30 for name in ("none", "melody_performance"))
+
+
+def test_a_shipped_run_composes(run: Path, tmp_path: Path) -> None:
+    model, facts = trained_model(run)
+    save_model(tmp_path / "model", model)
+    assert facts["steps"] == 3
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["model"]["codec"] == "notes"
+    composer = Composer.load(str(tmp_path / "model"), "cpu")
+    style = composer.style(read_midi(asset("examples", "nocturne.mid")))
+    events = list(composer.compose(Request(style=style, melody=read_midi(asset("examples", "twinkle.mid")), seconds=4)))
+    assert any(isinstance(event, Note) for event in events)
+
+
+def test_transfer_is_measured(run: Path, data: Path, tmp_path: Path) -> None:
+    model, _ = trained_model(run)
+    styles = excerpts(Dataset(data, "train"), 2, seed=0, seconds=20)
+    tune = read_midi(asset("examples", "twinkle.mid")).slice(0, 5)
+    rows = list(transfer(Composer(model, "small", "cpu"), styles, [tune], seed=0))
+    assert len(rows) == len(styles)
+    assert transfer_summary(rows)["melody_recall"] == pytest.approx(1.0)
+
+
+def test_a_run_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="Train first"):
+        trained_model(tmp_path)
+
+
+def test_a_model_with_foreign_weights_is_refused(run: Path, tmp_path: Path) -> None:
+    model, _ = trained_model(run)
+    save_model(tmp_path, model)
+    (tmp_path / "weights.safetensors").write_bytes(b"not weights")
+    with pytest.raises(ModelError, match="can't be read"):
+        load_model(tmp_path)

@@ -1,0 +1,1 @@
+"""Hommage's window and command line. Only this package knows Qt."""

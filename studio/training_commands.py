@@ -1,0 +1,187 @@
+"""Commands that prepare data, train, ship and evaluate models; they need the `train` extra."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.assets import asset
+from engine.errors import ModelError, RequestError
+from engine.midi import read_midi
+from studio.arguments import Device, Json, Model, Where
+from studio.console import ProgressLine, print_json, say
+
+app = typer.Typer()
+train_app = typer.Typer(help="Train a model on a prepared data set; run again to go on.", rich_markup_mode=None)
+evaluate_app = typer.Typer(help="Measure a model on a prepared data set.", rich_markup_mode=None)
+app.add_typer(train_app, name="train")
+app.add_typer(evaluate_app, name="evaluate")
+
+Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="A data set made by hommage prepare.")]
+Split = Annotated[str, typer.Option("--split", metavar="NAME", help="train, validation or test.")]
+TUNES = ("twinkle", "clair-de-lune", "ode-to-joy", "greensleeves", "amazing-grace", "auld-lang-syne")
+
+
+@app.command()
+def prepare(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder with catalogue.csv.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR")],
+    workers: Annotated[int, typer.Option(metavar="N", help="Processes; else one a core.")] = 0,
+) -> None:
+    """Prepare performances for training: parsed, melodies found, memory-mapped."""
+    from engine.training.prepare import prepare as prepared
+
+    line = ProgressLine("Files", 1.0)
+    left_out = 0
+    for done, total, fault in prepared(source, output, workers or os.cpu_count() or 1):
+        if fault:
+            left_out += 1
+            say(f"Left out: {fault}")
+        line.show(done / total)
+    line.end(1.0)
+    say(f"{output} is ready; {left_out} files were left out.")
+
+
+@train_app.command("autoencoder")
+def train_autoencoder(
+    data: Data,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The run; resumed if it is there.")],
+    config: Annotated[str, typer.Option(metavar="NAME", help="default or paper.")] = "default",
+    hours: Annotated[float, typer.Option(metavar="H", help="When the learning rate ends its fall.")] = 1.0,
+    threads: Annotated[int, typer.Option(metavar="N", help="Of a CPU; else one a core.")] = 0,
+) -> None:
+    """Train the Transformer autoencoder to a time budget."""
+    _need_data(data)
+    _need_lightning()
+    import torch
+
+    from engine.training.autoencoder import CONFIGS, train
+
+    if config not in CONFIGS:
+        raise RequestError(f"There is no configuration {config}", f"There are {', '.join(CONFIGS)}")
+    if threads:
+        torch.set_num_threads(threads)
+    for line in train(data, output, CONFIGS[config](hours)):
+        say(line)
+
+
+@app.command()
+def ship(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that hommage train wrote.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="assets/models/NAME, say.")],
+) -> None:
+    """Write a run's averaged weights as a model that Composer.load reads."""
+    _need_lightning()
+    from engine.checkpoint import save_model
+    from engine.training.shipping import trained_model
+
+    model, facts = trained_model(run)
+    save_model(output, model)
+    say(f"{output}: {facts}")
+
+
+@evaluate_app.command()
+def likelihood(
+    data: Data,
+    model: Model = "default",
+    split: Split = "validation",
+    windows: Annotated[int, typer.Option(metavar="N")] = 256,
+) -> None:
+    """Nats a note of each field for the four conditionings, as JSON."""
+    _need_data(data)
+    _need_lightning()
+    from engine.training.evaluation import likelihood_rows
+
+    composer = _composer(model, Device.cpu)
+    print_json(
+        {
+            "model": composer.name,
+            "split": split,
+            "windows": windows,
+            "rows": likelihood_rows(composer.model, data, split, windows),
+        }
+    )
+
+
+@evaluate_app.command("transfer")
+def evaluate_transfer(
+    data: Data,
+    model: Model = "default",
+    device: Where = Device.auto,
+    split: Split = "test",
+    performances: Annotated[int, typer.Option(metavar="N")] = 20,
+    seed: Annotated[int, typer.Option(metavar="K")] = 0,
+    temperature: Annotated[float, typer.Option(metavar="T")] = 1.0,
+    top_p: Annotated[float, typer.Option(metavar="P")] = 0.95,
+    style_strength: Annotated[float, typer.Option(metavar="X")] = 1.0,
+    melody_strength: Annotated[float, typer.Option(metavar="X")] = 1.0,
+    melody_mode: Annotated[str, typer.Option(metavar="keep|guide")] = "keep",
+    with_rows: Annotated[bool, typer.Option("--rows", help="List every take.")] = False,
+) -> None:
+    """The six example tunes in the style of other pianists' performances, as JSON."""
+    _need_data(data)
+    from engine.training.dataset import Dataset
+    from engine.training.evaluation import excerpts, transfer, transfer_summary
+
+    composer = _composer(model, device)
+    tunes = [read_midi(asset("examples", f"{tune}.mid")) for tune in TUNES]
+    styles = excerpts(Dataset(data, split), performances, seed)
+    line = ProgressLine("Takes", float(len(styles) * len(tunes)))
+    options: dict[str, Any] = {
+        "temperature": temperature,
+        "top_p": top_p,
+        "style_strength": style_strength,
+        "melody_strength": melody_strength,
+        "melody_mode": melody_mode,
+    }
+    rows = []
+    for row in transfer(composer, styles, tunes, seed, **options):
+        rows.append(row)
+        line.show(float(len(rows)))
+    line.end(float(len(rows)))
+    document: dict[str, Any] = {"model": composer.name, "split": split, "seed": seed, "options": options}
+    document["summary"] = transfer_summary(rows)
+    if with_rows:
+        document["rows"] = [asdict(row) for row in rows]
+    print_json(document)
+
+
+@evaluate_app.command("transposed")
+def evaluate_transposed(
+    data: Data,
+    model: Model = "default",
+    device: Where = Device.auto,
+    split: Split = "test",
+    performances: Annotated[int, typer.Option(metavar="N")] = 200,
+    seed: Annotated[int, typer.Option(metavar="K")] = 0,
+) -> None:
+    """How often a style transposed by three semitones stays nearer to itself than to another, as JSON."""
+    _need_data(data)
+    from engine.training.dataset import Dataset
+    from engine.training.evaluation import excerpts, transposed_styles
+
+    composer = _composer(model, device)
+    styles = excerpts(Dataset(data, split), performances, seed)
+    print_json({"performances": len(styles), "nearer_to_own": transposed_styles(composer, styles)})
+
+
+def _composer(model: str, device: Device) -> Any:
+    from engine.composer import Composer
+
+    return Composer.load(model, device.value)
+
+
+def _need_data(data: Path) -> None:
+    if not (data / "events.npy").exists():
+        raise RequestError(f"{data} is not a prepared data set", "Make one with hommage prepare")
+
+
+def _need_lightning() -> None:
+    try:
+        import lightning  # noqa: F401
+    except ImportError as error:
+        raise ModelError("Training needs Lightning", "Install it: pip install 'hommage[train]'") from error

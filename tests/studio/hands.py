@@ -1,0 +1,41 @@
+"""The hands of a person in a test: music to work with, files dragged over a widget and dropped."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QWidget
+
+from engine.performance import Note, Pedal, Performance
+from tests.fakes import scale_notes
+
+CHORD = (48, 55, 64)
+MELODY = Performance.of(scale_notes(8, 0.5))
+STYLE = Performance.of(
+    [Note(bar, bar + 1.0, pitch, pitch + 10) for bar in range(4) for pitch in CHORD],
+    [Pedal(0.0, 127), Pedal(0.9, 0), Pedal(1.0, 127), Pedal(3.9, 0)],
+)
+
+
+def mime_of(*paths: Path) -> QMimeData:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    return mime
+
+
+def drag_over(widget: QWidget, mime: QMimeData) -> bool:
+    """Whether the widget would take it."""
+    action, button, key = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(widget.rect().center(), action, mime, button, key)
+    QApplication.sendEvent(widget, enter)
+    return enter.isAccepted()
+
+
+def drop(widget: QWidget, *paths: Path) -> bool:
+    """Drag files over a widget and let them fall; whether it takes them."""
+    mime = mime_of(*paths)  # kept until the event is handled
+    if not drag_over(widget, mime):
+        return False
+    action, button, key = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    QApplication.sendEvent(widget, QDropEvent(QPointF(widget.rect().center()), action, mime, button, key))
+    return True

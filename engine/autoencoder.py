@@ -31,6 +31,7 @@ from engine.transformer import (
 from engine.vocabulary import KEYS, MELODY
 
 PITCH_FIELD = 1  # of a NoteCodec token
+STYLE_SIZE = 0.25  # how far styles are spread at first, beside melody vectors of size 1
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class AutoencoderConfig:
     melody_layers: int = 2
     combination: str = "sum"  # or "concat", "tile": the paper's three
     window: int = 512  # steps the decoder sees
+    style_spread: bool = True  # style vectors are standardised: averages over time all but coincide, and go unheard
     style_throughout: bool = True  # the style is added at the decoder's ends too: by attention alone it is learned late
 
     @classmethod
@@ -74,6 +76,7 @@ class AutoencoderConfig:
             performance_layers=6,
             melody_layers=6,
             window=2048,
+            style_spread=False,
             style_throughout=False,
         )
 
@@ -118,7 +121,11 @@ class Autoencoder(nn.Module):
             self.stop = nn.Parameter(torch.zeros(width))
         memory_width = 2 * width if config.combination == "tile" else width
         self.decoder = Decoder(config, codec, memory_width)
+        if config.style_spread:
+            self.spread = nn.BatchNorm1d(width)
         self.apply(_initialise)
+        if config.style_spread:
+            nn.init.constant_(self.spread.weight, STYLE_SIZE)
         if config.style_throughout:
             nn.init.zeros_(self.decoder.style_in.weight)
             nn.init.zeros_(self.decoder.style_out.weight)
@@ -126,9 +133,10 @@ class Autoencoder(nn.Module):
     def style(self, tokens: Tensor, valid: Tensor) -> Tensor:
         """Style of each performance: the mean over its steps. tokens: (batch, time, fields), valid: (batch, time) bool
         -> (batch, width). Padding changes nothing."""
-        encoded: Tensor = self.performance_encoder(tokens, valid)
-        weight = valid[..., None].to(encoded.dtype)
-        return (encoded * weight).sum(1) / weight.sum(1).clamp(min=1)
+        encoded: Tensor = self.performance_encoder(tokens, valid).float()
+        weight = valid[..., None].float()
+        mean = (encoded * weight).sum(1) / weight.sum(1).clamp(min=1)
+        return self.spread(mean) if self.config.style_spread else mean
 
     def remember(self, style: Tensor, has_style: Tensor, melody: Melody) -> Memory:
         """Combine the conditions. style: (batch, width); has_style: (batch,) bool; a melody without valid notes is

@@ -12,7 +12,7 @@ import typer
 from engine.assets import asset
 from engine.errors import ModelError, RequestError
 from engine.midi import read_midi
-from studio.arguments import Device, Json, Model, Where
+from studio.arguments import Device, Model, Where
 from studio.console import ProgressLine, print_json, say
 
 app = typer.Typer()
@@ -94,7 +94,7 @@ def likelihood(
     """Nats a note of each field for the four conditionings, as JSON."""
     _need_data(data)
     _need_lightning()
-    from engine.training.evaluation import likelihood_rows
+    from engine.training.likelihood import likelihood_rows
 
     composer = _composer(model, Device.cpu)
     print_json(
@@ -170,9 +170,9 @@ def evaluate_transposed(
 
 
 def _composer(model: str, device: Device) -> Any:
-    from engine.composer import Composer
+    from engine.training.evaluation import loaded
 
-    return Composer.load(model, device.value)
+    return loaded(model, device.value)
 
 
 def _need_data(data: Path) -> None:

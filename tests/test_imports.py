@@ -15,11 +15,12 @@ MODULES = sorted(path for package in ("engine", "studio") for path in (ROOT / pa
 # Each layer may import those before it, none after it.
 LAYERS = (
     {"errors", "performance"},
-    {"midi", "melody", "features", "vocabulary"},
-    {"codec"},
-    {"transformer"},
+    {"midi", "alignment", "melody", "features", "vocabulary"},
+    {"codec", "event_codec"},
+    {"situation", "transformer"},
     {"autoencoder", "metavae"},
-    {"sampling"},
+    {"checkpoint", "sampling"},
+    {"decoding", "event_decoding"},
     {"composer"},
 )
 PLAYBACK_KNOWS = ("engine.playback", "engine.performance", "engine.midi", "engine.errors", "engine.assets")

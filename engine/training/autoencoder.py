@@ -8,7 +8,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from engine.autoencoder import Autoencoder, AutoencoderConfig
+from engine.autoencoder import Autoencoder, AutoencoderConfig, Window
 from engine.checkpoint import codec_named
 from engine.training.dataset import Dataset
 from engine.training.event_windows import WINDOWS
@@ -27,6 +27,7 @@ from engine.training.likelihood import likelihoods, notes_struck, validation_bat
 from engine.training.windows import Sample, WindowConfig, collate
 
 LAST, CONFIG = "last.ckpt", "config.json"  # in a run's folder
+SEATS = 1 << 16  # windows a step may have
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class TrainingConfig:
     warm_up: int = 150  # steps
     average: float = 0.998  # moving average of the weights, a step
     clip: float = 1.0
+    shorter: int = 4  # every other step has windows a quarter as long: what a style tells, it tells at their beginning
+    hint: float = 0.3  # weight of telling a window's mean and spread of each field from the style: it must hold them
     steps_a_checkpoint: int = 64
     seed: int = 1
 
@@ -55,7 +58,7 @@ def default_run(hours: float) -> TrainingConfig:
 def paper_run(hours: float) -> TrainingConfig:
     """The paper's model: 2,048 tokens a window, four windows a step as in the released code's largest batch."""
     windows = WindowConfig(steps=2048, style_steps=1024)
-    return TrainingConfig(model=AutoencoderConfig.paper(), windows=windows, hours=hours, batch=4)
+    return TrainingConfig(model=AutoencoderConfig.paper(), windows=windows, hours=hours, batch=4, shorter=1, hint=0.0)
 
 
 CONFIGS: dict[str, Callable[[float], TrainingConfig]] = {"default": default_run, "paper": paper_run}
@@ -69,23 +72,30 @@ class AutoencoderTraining(lightning.LightningModule):
         self.automatic_optimization = False
         self.config = config
         self.model = Autoencoder(config.model, codec_named(config.model.codec))
+        self.hint = nn.Linear(config.model.block.width, 2 * len(self.model.codec.fields))
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.spent = 0.0  # seconds trained, over all resumptions
         self.tick = time.monotonic()
 
-    def nats(self, batch: dict[str, Any]) -> Tensor:
-        """(batch, time, fields) negative log-likelihood of a batch from `collate`."""
+    def begin_with(self, model: Autoencoder) -> None:
+        """Start from a trained model's weights."""
+        self.model.load_state_dict(model.state_dict())
+        self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
+
+    def loss(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """Nats a step of a batch from `collate`, and how badly the styles tell their windows' fields."""
+        window = batch["window"]
         style = self.model.style(batch["style"], batch["style_valid"])
         memory = self.model.remember(style, batch["has_style"], batch["melody"])
-        loss: Tensor = self.model(batch["window"], memory, batch["melody"])
-        return loss
+        nats = self.model(window, memory, batch["melody"]).sum() / window.valid.sum()
+        return nats, nn.functional.mse_loss(self.hint(style).float(), _spreads(window))
 
     def training_step(self, batch: dict[str, Any], index: int) -> None:
         """One step of both optimisers."""
         optimizers = self.optimizers()
         window = batch["window"]
-        loss = self.nats(batch).sum() / window.valid.sum()
-        self.manual_backward(loss)
+        loss, untold = self.loss(batch)
+        self.manual_backward(loss + self.config.hint * untold)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         scale = self._rate()
         for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
@@ -94,11 +104,16 @@ class AutoencoderTraining(lightning.LightningModule):
             optimizer.step()
             optimizer.zero_grad()
         with torch.no_grad():
+            share = 1 - min(self.config.average, index_average(self.steps_done))
             for name, value in self.model.state_dict().items():
-                self.average[name].lerp_(value, 1 - min(self.config.average, index_average(self.steps_done)))
+                if value.is_floating_point():
+                    self.average[name].lerp_(value, share)
+                else:
+                    self.average[name].copy_(value)
         now = time.monotonic()
         self.spent, self.tick = self.spent + now - self.tick, now
         self.log("nats_a_step", loss.detach(), prog_bar=True)
+        self.log("style_untold", untold.detach())
         self.log("notes", float(notes_struck(self.model.codec, window).sum()), prog_bar=True)
         self.log("hours", self.spent / 3600, prog_bar=True)
 
@@ -127,6 +142,7 @@ class AutoencoderTraining(lightning.LightningModule):
         """Muon for the matrices of the blocks, AdamW for the rest."""
         matrices = [p for name, p in self.model.named_parameters() if _is_matrix(name, p)]
         others = [p for name, p in self.model.named_parameters() if not _is_matrix(name, p)]
+        others += self.hint.parameters()
         decay = self.config.weight_decay
         muon = torch.optim.Muon(matrices, self.config.matrix_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
         adam = torch.optim.AdamW(others, self.config.learning_rate, (0.9, 0.95), weight_decay=decay, fused=True)
@@ -144,6 +160,16 @@ class AutoencoderTraining(lightning.LightningModule):
         self.average, self.spent = checkpoint["average"], checkpoint["spent"]
 
 
+def _spreads(window: Window) -> Tensor:
+    """Mean and spread of each field over the steps of each window, (batch, 2 × fields), standard over the batch."""
+    weight = window.valid[..., None].float()
+    values, steps = window.tokens.float(), weight.sum(1).clamp(min=1)
+    mean = (values * weight).sum(1) / steps
+    spread = (((values - mean[:, None]) ** 2 * weight).sum(1) / steps).sqrt()
+    both = torch.cat([mean, spread], -1)
+    return (both - both.mean(0)) / both.std(0).clamp(min=1e-3)
+
+
 def index_average(step: int) -> float:
     """The moving average forgets its first steps sooner: its reach grows with the run."""
     return (step + 1) / (step + 10)
@@ -159,15 +185,26 @@ class Batches(lightning.LightningDataModule):
 
     def __init__(self, data: Path, config: TrainingConfig) -> None:
         super().__init__()
-        self.windows = WINDOWS[config.model.codec](Dataset(data, "train"), config.windows, config.seed)
+        data_set, kind = Dataset(data, "train"), WINDOWS[config.model.codec]
+        short = replace(config.windows, steps=config.windows.steps // config.shorter)
+        self.kinds = [kind(data_set, windows, config.seed) for windows in (config.windows, short)]
         self.config = config
+
+    def __getitem__(self, place: tuple[int, int]) -> Sample:
+        """The window at a place: (step, number within the step)."""
+        step, number = place
+        return self.kinds[step % 2][step * SEATS + number]
+
+    def places(self, first: int) -> Iterator[list[tuple[int, int]]]:
+        """Of each step from `first` on: long windows, and at every other step as many more shorter ones."""
+        for step in itertools.count(first):
+            yield [(step, number) for number in range(self.config.batch * (1, self.config.shorter)[step % 2])]
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """The windows from the run's next step on."""
         module = self.trainer.lightning_module if self.trainer else None
-        first = module.steps_done * self.config.batch if isinstance(module, AutoencoderTraining) else 0
-        following = itertools.count(first)
-        return DataLoader(self.windows, self.config.batch, sampler=following, collate_fn=collate)
+        first = module.steps_done if isinstance(module, AutoencoderTraining) else 0
+        return DataLoader(self, batch_sampler=self.places(first), collate_fn=collate)  # type: ignore[arg-type]
 
 
 class Validation(lightning.Callback):
@@ -208,8 +245,12 @@ class Validation(lightning.Callback):
         pl_module.tick = time.monotonic()
 
 
-def train(data: Path, folder: Path, config: TrainingConfig, most_steps: int | None = None) -> Iterator[str]:
+def train(
+    data: Path, folder: Path, config: TrainingConfig, most_steps: int | None = None, start: Autoencoder | None = None
+) -> Iterator[str]:
     """Train, or go on where `folder` stands, to the time budget or so many steps in all; yields what was done.
+
+    start: a trained model whose weights a new run begins with.
 
     The moving average of the weights is in its checkpoint.
     """
@@ -217,6 +258,8 @@ def train(data: Path, folder: Path, config: TrainingConfig, most_steps: int | No
     (folder / CONFIG).write_text(json.dumps(asdict(config), indent=2) + "\n")
     torch.manual_seed(config.seed)
     module = AutoencoderTraining(config)
+    if start is not None:
+        module.begin_with(start)
     saver = ModelCheckpoint(
         folder, filename="last", enable_version_counter=False, every_n_train_steps=2 * config.steps_a_checkpoint
     )

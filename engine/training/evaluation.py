@@ -38,6 +38,11 @@ class Transfer:
     realtime: float  # seconds of music a second of this process's time
 
 
+def loaded(model: str, device: str) -> Composer:
+    """The composer to evaluate. Raises ModelError without such a model or device."""
+    return Composer.load(model, device)
+
+
 def excerpts(data: Dataset, count: int, seed: int, seconds: float = STYLE_SECONDS) -> list[Performance]:
     """One excerpt each of `count` performances of different pieces, none shorter than 100 notes."""
     random = np.random.default_rng(seed)

@@ -65,7 +65,9 @@ def validation_batches(
     data: Dataset, config: WindowConfig, count: int, batch: int, codec: str = "notes"
 ) -> list[dict[str, Any]]:
     """Fixed windows, not augmented, with both conditions given; of events, the music of notes' windows."""
-    plain = WindowConfig(**{**asdict(config), "augment": False, "neither": 0, "melody_only": 0, "style_only": 0})
+    plain = WindowConfig(
+        **{**asdict(config), "augment": False, "style_within": 0, "neither": 0, "melody_only": 0, "style_only": 0}
+    )
     if codec == "events":
         plain = replace(plain, rows=plain.rows or plain.steps // TOKENS_A_ROW)
     windows = WINDOWS[codec](data, plain, seed=77)

@@ -35,6 +35,7 @@ class WindowConfig:
     stretch: float = 0.05
     style_transpose: int = 6  # the style input alone, so that the vector carries style, not notes
     style_stretch: float = 0.05
+    style_within: float = 0.5  # chance that the style is heard in the window itself (the paper's perturbed copy)
     neither: float = 0.10
     melody_only: float = 0.10
     style_only: float = 0.15
@@ -86,8 +87,11 @@ class Windows(torch.utils.data.Dataset[Sample]):
         length = config.style_steps
         if config.augment:
             length = int(random.integers(length // 4, length + 1))
-        other = int(random.integers(max(len(events) - self.rows(length), 1)))
-        style = self.style_tokens(events, other, length, semitones, factor)
+        first, last = 0, len(events)
+        if random.random() < config.style_within:
+            first, last = start, min(start + self.rows(config.steps), last)
+        first += int(random.integers(max(last - first - self.rows(length), 1)))
+        style = self.style_tokens(events[:last], first, length, semitones, factor)
         return replace(sample, style=style, has_style=has_style)
 
     def rows(self, steps: int) -> int:

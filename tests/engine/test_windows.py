@@ -88,7 +88,7 @@ def test_transposition_and_stretching_stay_within_their_limits(data, codec):
     piece = Performance.of(Note(second, second + 0.5, 60, 80) for second in range(100))
     events = performance_events(piece)
     alone = type("OneKey", (), {"events": events, "pieces": [replace(data.pieces[0], first=0, after=len(events))]})()
-    samples = [windows(alone, codec, thin=0.0)[index] for index in range(60)]
+    samples = [windows(alone, codec, thin=0.0)[index] for index in range(200)]
     decode = {"notes": NoteCodec(), "events": EventCodec()}[codec].decode
     takes = [decode(sample.tokens) for sample in samples]
     styles = [decode(sample.style) for sample in samples]
@@ -96,6 +96,18 @@ def test_transposition_and_stretching_stay_within_their_limits(data, codec):
     assert {style.notes[0].pitch for style in styles} == set(range(54, 67))
     gaps = [take.notes[1].start - take.notes[0].start for take in takes]
     assert 0.94 <= min(gaps) < 0.97 and 1.03 < max(gaps) <= 1.06
+
+
+def test_a_style_within_its_window_is_of_the_window(data):
+    """A piece that grows louder: the style is as loud as its window, and another's is not."""
+    rising = Performance.of(Note(n / 4, n / 4 + 0.2, 60 + n % 12, 20 + n // 10) for n in range(800))
+    events = performance_events(rising)
+    alone = type("Rising", (), {"events": events, "pieces": [replace(data.pieces[0], first=0, after=len(events))]})()
+    away = {}
+    for share in (1.0, 0.0):
+        samples = [windows(alone, "notes", **PLAIN, style_within=share)[index] for index in range(60)]
+        away[share] = np.mean([abs(s.tokens[:, 2].mean() - s.style[:, 2].mean()) for s in samples])
+    assert away[1.0] < 0.6 < 3 < away[0.0]
 
 
 def test_the_kth_struck_step_has_the_kth_given_melody_key(data):

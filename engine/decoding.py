@@ -33,7 +33,6 @@ from engine.vocabulary import (
 BREATH = 5  # steps: how far a struck melody note may be from its time, either way
 HORIZON = 6000  # steps of melody the decoder is shown ahead of a window's start
 SHOWN = 4000  # steps after which the window moves on, so that melody stays in sight
-SLACK = 30.0  # seconds: a forgotten pedal is lifted after so long without a move
 
 
 class MelodyNote(NamedTuple):

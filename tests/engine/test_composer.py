@@ -1,0 +1,122 @@
+"""The shipped model through the front door: it keeps the tune, repeats itself by seed, and says what it can't do."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from engine.assets import asset
+from engine.composer import Composer, Request, melody_notes
+from engine.errors import ModelError, RequestError
+from engine.melody import melody_recall
+from engine.midi import read_midi
+from engine.performance import Note, Pedal, Performance
+
+STYLES = ("nocturne", "etude", "prelude")
+
+
+@pytest.fixture(scope="module")
+def composer() -> Composer:
+    return Composer.load(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def twinkle() -> Performance:
+    return read_midi(asset("examples", "twinkle.mid"))
+
+
+def example(name: str) -> Performance:
+    return read_midi(asset("examples", f"{name}.mid"))
+
+
+def take(composer: Composer, request: Request, number: int = 0) -> Performance:
+    events = list(composer.compose(request, number))
+    notes = [event for event in events if isinstance(event, Note)]
+    pedals = [event for event in events if isinstance(event, Pedal)]
+    return Performance.of(notes, pedals).with_repeats_cut()
+
+
+def test_every_note_of_the_tune_is_played_and_most_of_the_music_is_new(
+    composer: Composer, twinkle: Performance
+) -> None:
+    made = take(composer, Request(style=composer.style(example("nocturne")), melody=twinkle, seconds=12))
+    assert melody_recall(twinkle.slice(0, 12), made) >= 0.99
+    assert len(made) > 1.5 * len(twinkle.slice(0, 12))
+    assert made.notes[-1].start < 12
+
+
+def test_notes_come_in_order_of_time(composer: Composer, twinkle: Performance) -> None:
+    events = composer.compose(Request(style=composer.style(example("etude")), melody=twinkle, seconds=8))
+    times = [event.start if isinstance(event, Note) else event.time for event in events]
+    assert times == sorted(times)
+
+
+def test_a_seed_repeats_and_takes_count_on_from_it(composer: Composer, twinkle: Performance) -> None:
+    request = Request(style=composer.style(example("prelude")), melody=twinkle, seconds=4, seed=5)
+    assert take(composer, request) == take(composer, request)
+    assert take(composer, request, 1) != take(composer, request)
+    following = Request(style=request.style, melody=twinkle, seconds=4, seed=6)
+    assert take(composer, request, 1) == take(composer, following)
+
+
+def test_a_take_can_be_left_after_a_few_notes(composer: Composer) -> None:
+    assert len(list(islice(composer.compose(Request(seconds=60)), 5))) == 5
+
+
+def test_the_style_of_several_is_their_weighted_mean(composer: Composer) -> None:
+    performances = [example(name) for name in STYLES]
+    one_by_one = np.stack([composer.style(performance) for performance in performances])
+    assert np.allclose(composer.style(*performances), one_by_one.mean(0), atol=1e-5)
+    assert np.allclose(composer.style(*performances, weights=[0, 1, 0]), one_by_one[1], atol=1e-6)
+
+
+def test_a_transposed_performance_keeps_its_style(composer: Composer) -> None:
+    vectors = {name: composer.style(example(name)) for name in STYLES}
+    for name in STYLES:
+        for semitones in (-3, 3):
+            moved = composer.style(example(name).transpose(semitones))
+            nearest = min(STYLES, key=lambda other: float(np.linalg.norm(moved - vectors[other])))
+            assert nearest == name
+
+
+def test_a_melody_with_chords_gives_its_top_line() -> None:
+    chords = Performance.of(Note(t, t + 0.4, pitch, 80) for t in range(4) for pitch in (60, 64, 67 + t))
+    assert [note.key + 21 for note in melody_notes(chords, 10)] == [67, 68, 69, 70]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"seconds": -3}, "seconds"),
+        ({"temperature": 0}, "temperature"),
+        ({"top_p": 0}, "top p"),
+        ({"takes": 0}, "takes"),
+        ({"melody_mode": "hum"}, "keep or guide"),
+        ({"style": np.zeros(3, np.float32)}, "this model's"),
+        ({"melody": Performance.of([Note(0, 1, 5, 80)])}, "no notes on the piano"),
+    ],
+)
+def test_a_request_that_can_not_be_composed_says_why(composer: Composer, wrong: dict[str, object], says: str) -> None:
+    with pytest.raises(RequestError, match=says):
+        next(composer.compose(Request(**wrong)))  # type: ignore[arg-type]
+
+
+def test_a_style_of_two_notes_is_refused(composer: Composer, twinkle: Performance) -> None:
+    with pytest.raises(RequestError, match="only 2 notes"):
+        composer.style(twinkle.slice(0, 1))
+
+
+def test_a_melody_of_one_note_is_played(composer: Composer) -> None:
+    made = take(composer, Request(melody=Performance.of([Note(0.5, 1.5, 72, 80)]), seconds=3))
+    assert any(note.pitch == 72 and abs(note.start - 0.5) <= 0.06 for note in made.notes)
+
+
+@pytest.mark.parametrize("name", ["no-such-model", "", "../examples"])
+def test_an_unknown_model_is_named(name: str) -> None:
+    with pytest.raises(ModelError):
+        Composer.load(name, "cpu")
+
+
+def test_an_unknown_device_is_named() -> None:
+    with pytest.raises(ModelError, match="toaster"):
+        Composer.load(device="toaster")

@@ -90,6 +90,9 @@ def likelihood(
     model: Model = "default",
     split: Split = "validation",
     windows: Annotated[int, typer.Option(metavar="N")] = 256,
+    is_within: Annotated[
+        bool, typer.Option("--style-within/--style-elsewhere", help="Where the style is heard: the paper's is within.")
+    ] = False,
 ) -> None:
     """Nats a note of each field for the four conditionings, as JSON."""
     _need_data(data)
@@ -102,7 +105,8 @@ def likelihood(
             "model": composer.name,
             "split": split,
             "windows": windows,
-            "rows": likelihood_rows(composer.model, data, split, windows),
+            "style": "within the window" if is_within else "elsewhere in the performance",
+            "rows": likelihood_rows(composer.model, data, split, windows, is_within),
         }
     )
 

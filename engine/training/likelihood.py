@@ -62,12 +62,14 @@ def naming(codec: Codec, window: Window) -> Tensor:
 
 
 def validation_batches(
-    data: Dataset, config: WindowConfig, count: int, batch: int, codec: str = "notes"
+    data: Dataset, config: WindowConfig, count: int, batch: int, codec: str = "notes", is_within: bool = False
 ) -> list[dict[str, Any]]:
-    """Fixed windows, not augmented, with both conditions given; of events, the music of notes' windows."""
-    plain = WindowConfig(
-        **{**asdict(config), "augment": False, "style_within": 0, "neither": 0, "melody_only": 0, "style_only": 0}
-    )
+    """Fixed windows, not augmented, with both conditions given; of events, the music of notes' windows.
+
+    is_within: the style is heard in the window itself, as the paper measures it, and not elsewhere in the performance.
+    """
+    given = {"augment": False, "style_within": float(is_within), "neither": 0, "melody_only": 0, "style_only": 0}
+    plain = WindowConfig(**{**asdict(config), **given})
     if codec == "events":
         plain = replace(plain, rows=plain.rows or plain.steps // TOKENS_A_ROW)
     windows = WINDOWS[codec](data, plain, seed=77)
@@ -95,10 +97,11 @@ def likelihoods(model: Autoencoder, batches: list[dict[str, Any]]) -> dict[str, 
     }
 
 
-def likelihood_rows(model: Autoencoder, data: Path, split: str, count: int) -> list[dict[str, Any]]:
+def likelihood_rows(model: Autoencoder, data: Path, split: str, count: int, is_within: bool) -> list[dict[str, Any]]:
     """What a model gives `count` windows of a split: one row a conditioning, of nats a note (all, each field) and a
-    second."""
-    batches = validation_batches(Dataset(data, split), window_config(model.codec), count, 4, model.codec.name)
+    second. is_within: see `validation_batches`."""
+    config = window_config(model.codec)
+    batches = validation_batches(Dataset(data, split), config, count, 4, model.codec.name, is_within)
     names = [field.name for field in model.codec.fields]
     return [
         {

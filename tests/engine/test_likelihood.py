@@ -122,7 +122,7 @@ def test_models_are_compared_on_the_same_music(folder):
 @both
 def test_rows_of_likelihoods_name_their_fields(folder, codec):
     model = small_model(codec)
-    rows = likelihood_rows(model, folder, "validation", 2)
+    rows = likelihood_rows(model, folder, "validation", 2, False)
     assert [row["given"] for row in rows] == list(CONDITIONINGS)
     for row in rows:
         assert list(row["fields"]) == [field.name for field in model.codec.fields]

@@ -31,6 +31,7 @@ from engine.transformer import (
 from engine.vocabulary import KEYS, MELODY
 
 PITCH_FIELD = 1  # of a NoteCodec token
+SMALLEST_SPREAD = 1e-4  # of a style's number over performances
 STYLE_SIZE = 0.25  # how far styles are spread at first, beside melody vectors of size 1
 
 
@@ -45,7 +46,8 @@ class AutoencoderConfig:
     melody_layers: int = 2
     combination: str = "sum"  # or "concat", "tile": the paper's three
     window: int = 512  # steps the decoder sees
-    style_spread: bool = True  # style vectors are standardised: averages over time all but coincide, and go unheard
+    style_spread: bool = True  # style vectors are standardised, and hold the steps' embeddings too: what the encoder
+    # makes of them all but coincides for all performances, and went unheard
     style_throughout: bool = True  # the style is added at the decoder's ends too: by attention alone it is learned late
 
     @classmethod
@@ -122,7 +124,7 @@ class Autoencoder(nn.Module):
         memory_width = 2 * width if config.combination == "tile" else width
         self.decoder = Decoder(config, codec, memory_width)
         if config.style_spread:
-            self.spread = nn.BatchNorm1d(width)
+            self.spread = nn.BatchNorm1d(width, eps=SMALLEST_SPREAD**2)
         self.apply(_initialise)
         if config.style_spread:
             nn.init.constant_(self.spread.weight, STYLE_SIZE)
@@ -134,6 +136,8 @@ class Autoencoder(nn.Module):
         """Style of each performance: the mean over its steps. tokens: (batch, time, fields), valid: (batch, time) bool
         -> (batch, width). Padding changes nothing."""
         encoded: Tensor = self.performance_encoder(tokens, valid).float()
+        if self.config.style_spread:
+            encoded = encoded + self.performance_encoder.embed(tokens).float()
         weight = valid[..., None].float()
         mean = (encoded * weight).sum(1) / weight.sum(1).clamp(min=1)
         return self.spread(mean) if self.config.style_spread else mean

@@ -53,19 +53,23 @@ def train_autoencoder(
     config: Annotated[str, typer.Option(metavar="NAME", help="default or paper.")] = "default",
     hours: Annotated[float, typer.Option(metavar="H", help="When the learning rate ends its fall.")] = 1.0,
     threads: Annotated[int, typer.Option(metavar="N", help="Of a CPU; else one a core.")] = 0,
+    start: Annotated[
+        Path | None, typer.Option("--start", metavar="MODEL", help="A new run begins with this model's weights.")
+    ] = None,
 ) -> None:
     """Train the Transformer autoencoder to a time budget."""
     _need_data(data)
     _need_lightning()
     import torch
 
+    from engine.checkpoint import load_model
     from engine.training.autoencoder import CONFIGS, train
 
     if config not in CONFIGS:
         raise RequestError(f"There is no configuration {config}", f"There are {', '.join(CONFIGS)}")
     if threads:
         torch.set_num_threads(threads)
-    for line in train(data, output, CONFIGS[config](hours)):
+    for line in train(data, output, CONFIGS[config](hours), start=load_model(start) if start else None):
         say(line)
 
 

@@ -88,6 +88,16 @@ def test_a_run_goes_on_where_it_stood(data: Path, run: Path, tmp_path: Path) -> 
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
+def test_a_run_may_begin_with_a_model(data: Path, run: Path, tmp_path: Path) -> None:
+    """At a learning rate of nothing it stays that model, but for what its batches say of the styles' spread."""
+    model, _ = trained_model(run)
+    still = replace(RUN, hours=1, learning_rate=0.0, matrix_rate=0.0)
+    list(train(data, tmp_path, still, most_steps=3, start=model))
+    begun, _ = trained_model(tmp_path)
+    after = dict(begun.named_parameters())
+    assert all(torch.allclose(value, after[name], atol=1e-6) for name, value in model.named_parameters())
+
+
 def test_validation_is_written_for_the_four_conditionings(run: Path) -> None:
     rows = list(csv.DictReader((run / "validation.csv").open(newline="")))
     assert {"none", "melody", "performance", "melody_performance"} <= set(rows[0])

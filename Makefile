@@ -32,7 +32,7 @@ check: $(VENV)/.installed-for-tests
 	$(MAKE) test
 
 bench: $(VENV)/.installed-for-tests
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -m benchmark -s tests/benchmarks
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -m benchmark -s
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/.made
 	$(BIN)/python -m pip install -e .

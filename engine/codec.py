@@ -109,7 +109,7 @@ class NoteCodec:
 
     def tokens(self, onsets: Ints, symbols: Ints, velocities: Ints, durations: Ints) -> Ints:
         """(steps, 4) tokens of events in order; gaps beyond ten seconds and durations beyond twenty are cut."""
-        gaps = GAPS.table[np.minimum(np.diff(onsets, prepend=0), MAX_GAP)]
+        gaps = GAPS.table[gaps_to_say(onsets)]
         is_note = symbols < KEYS
         bins = velocity_bin(velocities) * is_note
         lengths = DURATIONS.table[np.clip(durations, 1, MAX_DURATION)] * is_note
@@ -153,6 +153,17 @@ class NoteCodec:
         """(notes, 3) tokens of melody notes in order."""
         gaps = GAPS.table[np.minimum(np.diff(onsets, prepend=onsets[:1]), MAX_GAP)]
         return np.stack([gaps, keys, DURATIONS.table[np.clip(durations, 1, MAX_DURATION)]], axis=1)
+
+
+def gaps_to_say(onsets: Ints) -> Ints:
+    """Gaps of 0..MAX_GAP steps between events in order: what rounding adds to a long one, the next long one lacks."""
+    gaps = np.minimum(np.diff(onsets, prepend=0), MAX_GAP)
+    late = 0
+    for index in np.flatnonzero(gaps >= GAPS_ROUNDED_FROM).tolist():
+        said = min(int(gaps[index]) - late, MAX_GAP)
+        late += int(GAPS.middle[GAPS.table[said]] - gaps[index])
+        gaps[index] = said
+    return gaps
 
 
 def one_voice_a_key(onsets: Ints, symbols: Ints, durations: Ints) -> Ints:
@@ -201,3 +212,4 @@ def _fill_pauses(onsets: Ints, symbols: Ints, velocities: Ints, durations: Ints)
 
 
 MAX_GAP_DECODED = int(GAPS.middle[-1])  # the longest gap that decodes to itself
+GAPS_ROUNDED_FROM = int(GAPS.first[GAPS.after - GAPS.first > 1][0])

@@ -50,7 +50,7 @@ def prepare(
 def train_autoencoder(
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The run; resumed if it is there.")],
-    config: Annotated[str, typer.Option(metavar="NAME", help="default or paper.")] = "default",
+    config: Annotated[str, typer.Option(metavar="NAME", help="default, events or paper.")] = "default",
     hours: Annotated[float, typer.Option(metavar="H", help="When the learning rate ends its fall.")] = 1.0,
     threads: Annotated[int, typer.Option(metavar="N", help="Of a CPU; else one a core.")] = 0,
     start: Annotated[
@@ -112,6 +112,35 @@ def likelihood(
             "style": "within the window" if is_within else "elsewhere in the performance",
             "rows": likelihood_rows(composer.model, data, split, windows, is_within),
         }
+    )
+
+
+@evaluate_app.command()
+def codecs(
+    data: Data,
+    models: Annotated[list[str], typer.Argument(metavar="MODEL…", help="Names or folders, of either codec.")],
+    windows: Annotated[int, typer.Option(metavar="N")] = 64,
+) -> None:
+    """Nats a note and nats a second of models of either codec on the same validation music, as JSON."""
+    _need_data(data)
+    _need_lightning()
+    from engine.training.dataset import Dataset
+    from engine.training.likelihood import compare_codecs
+
+    compared = {name: _composer(name, Device.cpu).model for name in models}
+    table = compare_codecs(compared, Dataset(data, "validation"), count=windows)
+    print_json(
+        [
+            {
+                "model": name,
+                "codec": compared[name].codec.name,
+                "given": given,
+                "nats_a_note": found.a_note,
+                "nats_a_second": found.a_second,
+            }
+            for name, likelihoods in table.items()
+            for given, found in likelihoods.items()
+        ]
     )
 
 

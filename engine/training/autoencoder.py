@@ -52,7 +52,19 @@ class TrainingConfig:
 
 def default_run(hours: float) -> TrainingConfig:
     """The default model, for so many hours."""
-    return TrainingConfig(hours=hours)
+    return TrainingConfig(hours=hours, warm_up=warm_up(hours))
+
+
+def events_run(hours: float) -> TrainingConfig:
+    """The default model on the paper's event tokens, to compare codecs: as many tokens a step, of the same music."""
+    model = replace(AutoencoderConfig.default(), codec="events", window=2048)
+    windows = WindowConfig(steps=2048, style_steps=1024)
+    return TrainingConfig(model=model, windows=windows, hours=hours, batch=4, warm_up=warm_up(hours))
+
+
+def warm_up(hours: float) -> int:
+    """Steps: about an eighth of an hour on two cores, and less of a shorter run."""
+    return round(min(150, 150 * hours))
 
 
 def paper_run(hours: float) -> TrainingConfig:
@@ -61,7 +73,11 @@ def paper_run(hours: float) -> TrainingConfig:
     return TrainingConfig(model=AutoencoderConfig.paper(), windows=windows, hours=hours, batch=4, shorter=1, hint=0.0)
 
 
-CONFIGS: dict[str, Callable[[float], TrainingConfig]] = {"default": default_run, "paper": paper_run}
+CONFIGS: dict[str, Callable[[float], TrainingConfig]] = {
+    "default": default_run,
+    "events": events_run,
+    "paper": paper_run,
+}
 
 
 class AutoencoderTraining(lightning.LightningModule):

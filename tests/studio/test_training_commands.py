@@ -1,0 +1,37 @@
+"""What `hommage train` and `hommage evaluate` say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.checkpoint import save_model
+from studio.cli import main
+from tests.engine.small import made_up_data, small_model
+
+pytest.importorskip("lightning", reason="training needs the train extra")
+
+GIVEN = ("none", "melody", "performance", "melody_performance")
+
+
+def test_models_of_both_codecs_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = made_up_data(tmp_path / "data", seconds=200)
+    for codec in ("notes", "events"):
+        save_model(tmp_path / codec, small_model(codec))
+    models = [str(tmp_path / codec) for codec in ("notes", "events")]
+    assert main(["evaluate", "codecs", *models, "--data", str(data), "--windows", "2"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["codec"], row["given"]) for row in rows] == [
+        (codec, given) for codec in ("notes", "events") for given in GIVEN
+    ]
+    seconds = {row["codec"]: row["nats_a_second"] / row["nats_a_note"] for row in rows}
+    assert seconds["notes"] == pytest.approx(seconds["events"], rel=0.1)  # the same notes in the same time
+
+
+def test_an_unknown_configuration_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = made_up_data(tmp_path / "data")
+    assert main(["train", "autoencoder", "--config", "huge", "--data", str(data), "-o", str(tmp_path / "run")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "huge" in error
+    assert "default, events, paper" in error

@@ -129,19 +129,18 @@ def codecs(
 
     compared = {name: _composer(name, Device.cpu).model for name in models}
     table = compare_codecs(compared, Dataset(data, "validation"), count=windows)
-    print_json(
-        [
-            {
-                "model": name,
-                "codec": compared[name].codec.name,
-                "given": given,
-                "nats_a_note": found.a_note,
-                "nats_a_second": found.a_second,
-            }
-            for name, likelihoods in table.items()
-            for given, found in likelihoods.items()
-        ]
-    )
+    rows = [
+        {
+            "model": name,
+            "codec": compared[name].codec.name,
+            "given": given,
+            "nats_a_note": found.a_note,
+            "nats_a_second": found.a_second,
+        }
+        for name, conditionings in table.items()
+        for given, found in conditionings.items()
+    ]
+    print_json({"windows": windows, "rows": rows})
 
 
 @evaluate_app.command("transfer")
@@ -202,7 +201,7 @@ def evaluate_transposed(
     from engine.training.evaluation import excerpts, transposed_styles
 
     composer = _composer(model, device)
-    styles = excerpts(Dataset(data, split), performances, seed)
+    styles = excerpts(Dataset(data, split), performances, seed, has_pieces_once=False)
     print_json({"performances": len(styles), "nearer_to_own": transposed_styles(composer, styles)})
 
 

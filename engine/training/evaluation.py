@@ -43,21 +43,24 @@ def loaded(model: str, device: str) -> Composer:
     return Composer.load(model, device)
 
 
-def excerpts(data: Dataset, count: int, seed: int, seconds: float = STYLE_SECONDS) -> list[Performance]:
-    """One excerpt each of `count` performances of different pieces, none shorter than 100 notes."""
+def excerpts(
+    data: Dataset, count: int, seed: int, seconds: float = STYLE_SECONDS, has_pieces_once: bool = True
+) -> list[Performance]:
+    """One excerpt each of `count` performances, of different pieces or not, none shorter than 100 notes."""
     random = np.random.default_rng(seed)
     found: dict[str, Performance] = {}
     for index in random.permutation(len(data.pieces)):
         piece = data.pieces[int(index)]
+        key = piece.piece_id if has_pieces_once else piece.path
         events = np.asarray(data.events[piece.first : piece.after])
         last = int(events["onset"][-1]) - round(seconds * 1000)
-        if piece.piece_id in found or last <= 0:
+        if key in found or last <= 0:
             continue
         begin = int(random.integers(last))
         inside = (events["onset"] >= begin) & (events["onset"] < begin + seconds * 1000)
         excerpt = performance_of(events[inside], piece.path)
         if len(excerpt) >= 100:
-            found[piece.piece_id] = excerpt
+            found[key] = excerpt
         if len(found) == count:
             break
     return list(found.values())

@@ -109,7 +109,9 @@ def test_a_real_performance_keeps_its_onsets_and_is_stable(codec, name):
 @given(st.lists(st.integers(101, 900), min_size=1, max_size=60))
 def test_rounding_of_long_gaps_does_not_add_up(gaps):
     onsets = np.cumsum([0, *gaps])
-    decoded = NOTES.decode(NOTES.encode(Performance.of([Note(t / 100, t / 100 + 0.1, 60, 80) for t in onsets.tolist()])))
+    decoded = NOTES.decode(
+        NOTES.encode(Performance.of([Note(t / 100, t / 100 + 0.1, 60, 80) for t in onsets.tolist()]))
+    )
     off = np.abs(np.round(decoded.arrays[0] * 100) - onsets)
     assert off.max() <= width(GAPS, MAX_GAP) / 2
 

@@ -20,7 +20,7 @@ def test_models_of_both_codecs_are_compared(tmp_path: Path, capsys: pytest.Captu
         save_model(tmp_path / codec, small_model(codec))
     models = [str(tmp_path / codec) for codec in ("notes", "events")]
     assert main(["evaluate", "codecs", *models, "--data", str(data), "--windows", "2"]) == 0
-    rows = json.loads(capsys.readouterr().out)
+    rows = json.loads(capsys.readouterr().out)["rows"]
     assert [(row["codec"], row["given"]) for row in rows] == [
         (codec, given) for codec in ("notes", "events") for given in GIVEN
     ]

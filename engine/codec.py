@@ -28,6 +28,7 @@ from engine.vocabulary import (
     PEDAL_UP,
     RANK,
     STEPS_PER_SECOND,
+    VELOCITY_BINS,
     Field,
     velocity_bin,
     velocity_of,
@@ -66,8 +67,10 @@ def to_steps(seconds: NDArray[np.float64], rate: int = STEPS_PER_SECOND) -> Ints
 
 
 def fingerprint(codec: Codec) -> str:
-    """A hash of the token tables: a model is only read with the codec it was trained with."""
-    table = [codec.name, *map(list, codec.fields), *map(list, codec.melody_fields)]
+    """A hash of the token tables and of what their values mean: a model is only read with the codec it was trained
+    with."""
+    meaning = [GAPS.first, DURATIONS.first, velocity_of(np.arange(VELOCITY_BINS)), RANK]
+    table = [codec.name, *map(list, codec.fields), *map(list, codec.melody_fields), *(a.tolist() for a in meaning)]
     return hashlib.sha256(json.dumps(table).encode()).hexdigest()[:16]
 
 

@@ -140,6 +140,14 @@ def test_each_codec_is_found_by_its_name_and_has_its_own_fingerprint():
     assert len({fingerprint(codec_named(name)) for name in CODECS}) == len(CODECS)
 
 
+@both_codecs
+def test_other_borders_of_the_bins_are_another_codec(codec, monkeypatch):
+    before = fingerprint(codec)
+    monkeypatch.setattr("engine.codec.GAPS", Bins.of(0, 99, MAX_GAP, 31))
+    assert len(Bins.of(0, 99, MAX_GAP, 31).first) == len(GAPS.first)
+    assert fingerprint(codec) != before
+
+
 # One step a note
 
 

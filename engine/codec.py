@@ -199,12 +199,12 @@ def _pedal_steps(performance: Performance) -> tuple[Ints, Ints]:
 
 
 def _fill_pauses(onsets: Ints, symbols: Ints, velocities: Ints, durations: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """Events with the pedal's state repeated so that no gap is longer than ten seconds."""
+    """Events with the pedal's state repeated so that no gap is longer than the longest that is said exactly."""
     rows: list[tuple[int, int, int, int]] = []
     last, pedal = 0, PEDAL_UP
     columns = (a.tolist() for a in (onsets, symbols, velocities, durations))
     for onset, symbol, velocity, duration in zip(*columns, strict=True):
-        while onset - last > MAX_GAP:
+        while onset - last > MAX_GAP_DECODED:
             last += MAX_GAP_DECODED
             rows.append((last, pedal, 1, 1))
         pedal = symbol if symbol in (PEDAL_UP, PEDAL_DOWN) else pedal

@@ -112,7 +112,7 @@ class NoteCodec:
 
     def tokens(self, onsets: Ints, symbols: Ints, velocities: Ints, durations: Ints) -> Ints:
         """(steps, 4) tokens of events in order; gaps beyond ten seconds and durations beyond twenty are cut."""
-        gaps = GAPS.table[gaps_to_say(onsets)]
+        gaps = GAPS.table[_gaps_to_say(onsets)]
         is_note = symbols < KEYS
         bins = velocity_bin(velocities) * is_note
         lengths = DURATIONS.table[np.clip(durations, 1, MAX_DURATION)] * is_note
@@ -158,17 +158,6 @@ class NoteCodec:
         return np.stack([gaps, keys, DURATIONS.table[np.clip(durations, 1, MAX_DURATION)]], axis=1)
 
 
-def gaps_to_say(onsets: Ints) -> Ints:
-    """Gaps of 0..MAX_GAP steps between events in order: what rounding adds to a long one, the next long one lacks."""
-    gaps = np.minimum(np.diff(onsets, prepend=0), MAX_GAP)
-    late = 0
-    for index in np.flatnonzero(gaps >= GAPS_ROUNDED_FROM).tolist():
-        said = min(int(gaps[index]) - late, MAX_GAP)
-        late += int(GAPS.middle[GAPS.table[said]] - gaps[index])
-        gaps[index] = said
-    return gaps
-
-
 def one_voice_a_key(onsets: Ints, symbols: Ints, durations: Ints) -> Ints:
     """Durations cut where the same key is struck again, as on a piano. All (events,) steps, in order."""
     order = np.lexsort((onsets, symbols))
@@ -179,6 +168,17 @@ def one_voice_a_key(onsets: Ints, symbols: Ints, durations: Ints) -> Ints:
     out = np.empty_like(durations)
     out[order] = cut
     return out
+
+
+def _gaps_to_say(onsets: Ints) -> Ints:
+    """Gaps of 0..MAX_GAP steps between events in order: what rounding adds to a long one, the next long one lacks."""
+    gaps = np.minimum(np.diff(onsets, prepend=0), MAX_GAP)
+    late = 0
+    for index in np.flatnonzero(gaps >= GAPS_ROUNDED_FROM).tolist():
+        said = min(int(gaps[index]) - late, MAX_GAP)
+        late += int(GAPS.middle[GAPS.table[said]] - gaps[index])
+        gaps[index] = said
+    return gaps
 
 
 def _pedal_steps(performance: Performance) -> tuple[Ints, Ints]:

@@ -97,6 +97,8 @@ class Window(NamedTuple):
 
     tokens: (batch, time, fields) int64; valid: (batch, time) bool; steps, releases: (batch, time) int64, when each
     event begins and its key goes up; struck: (batch, time) bool, melody notes; pedal: (batch,) bool, down before.
+    forgotten: (batch, time) bool, steps the decoder does not hear when it says those after (word dropout, Bowman et al.
+    2016, section 3.1).
     """
 
     tokens: Tensor
@@ -105,6 +107,7 @@ class Window(NamedTuple):
     releases: Tensor
     struck: Tensor
     pedal: Tensor
+    forgotten: Tensor | None = None
 
 
 class Autoencoder(nn.Module):
@@ -207,15 +210,18 @@ class Decoder(nn.Module):
         memory: Memory,
         cache: Cache | None = None,
         begin: bool = True,
+        forgotten: Tensor | None = None,
     ) -> Tensor:
         """State from which each next step is chosen.
 
         tokens: (batch, time, fields) the steps so far, struck: (batch, time); situation and steps: (batch, time +
-        begin), the moment each state stands at -> (batch, time + begin, width).
+        begin), the moment each state stands at; forgotten: like struck -> (batch, time + begin, width).
         """
         x = self.embed(tokens)
         if self.is_notes:
             x = x + self.strike(struck.long())
+        if forgotten is not None:
+            x = x.masked_fill(forgotten[..., None], 0.0)
         if begin:
             x = torch.cat([self.begin.to(x.dtype).expand(len(x), 1, -1), x], 1)
         if situation is not None:
@@ -257,11 +263,12 @@ class Decoder(nn.Module):
     def forward(self, window: Window, memory: Memory, melody: Melody) -> Tensor:
         """See `Autoencoder.forward`."""
         tokens, struck = window.tokens, window.struck
+        forgotten = None if window.forgotten is None else window.forgotten[:, :-1]
         if not self.is_notes:
-            state = self.trunk(tokens[:, :-1], struck[:, :-1], None, window.steps, memory)
+            state = self.trunk(tokens[:, :-1], struck[:, :-1], None, window.steps, memory, forgotten=forgotten)
             return _nats(self.logits(state, 0), tokens[..., 0], window.valid)[..., None]
         before, arrived, moments = situations(window, melody)
-        state = self.trunk(tokens[:, :-1], struck[:, :-1], before, moments, memory)
+        state = self.trunk(tokens[:, :-1], struck[:, :-1], before, moments, memory, forgotten=forgotten)
         gap, pitch, velocity, duration = tokens.unbind(-1)
         is_note = window.valid & (pitch < KEYS)
         loss = [_nats(self.logits(state, 0), gap, window.valid)]

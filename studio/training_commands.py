@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,8 +50,13 @@ def prepare(
 def train_autoencoder(
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The run; resumed if it is there.")],
-    config: Annotated[str, typer.Option(metavar="NAME", help="default, events or paper.")] = "default",
-    hours: Annotated[float, typer.Option(metavar="H", help="When the learning rate ends its fall.")] = 1.0,
+    config: Annotated[
+        str,
+        typer.Option(metavar="NAME|FILE", help="default, events or paper, or a JSON file like a run's config.json."),
+    ] = "default",
+    hours: Annotated[
+        float | None, typer.Option(metavar="H", help="When the learning rate ends its fall; else the file's, or 1.")
+    ] = None,
     threads: Annotated[int, typer.Option(metavar="N", help="Of a CPU; else one a core.")] = 0,
     start: Annotated[
         Path | None, typer.Option("--start", metavar="MODEL", help="A new run begins with this model's weights.")
@@ -63,13 +68,18 @@ def train_autoencoder(
     import torch
 
     from engine.checkpoint import load_model
-    from engine.training.autoencoder import CONFIGS, train
+    from engine.training.autoencoder import CONFIGS, TrainingConfig, train
 
-    if config not in CONFIGS:
-        raise RequestError(f"There is no configuration {config}", f"There are {', '.join(CONFIGS)}")
+    if config in CONFIGS:
+        chosen = CONFIGS[config](1.0 if hours is None else hours)
+    elif Path(config).suffix == ".json":
+        chosen = TrainingConfig.read(Path(config))
+        chosen = chosen if hours is None else replace(chosen, hours=hours)
+    else:
+        raise RequestError(f"There is no configuration {config}", f"Give {', '.join(CONFIGS)} or a JSON file")
     if threads:
         torch.set_num_threads(threads)
-    for line in train(data, output, CONFIGS[config](hours), start=load_model(start) if start else None):
+    for line in train(data, output, chosen, start=load_model(start) if start else None):
         say(line)
 
 

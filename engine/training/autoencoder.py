@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from engine.autoencoder import Autoencoder, AutoencoderConfig, Window
 from engine.checkpoint import codec_named
+from engine.errors import RequestError
 from engine.training.dataset import Dataset
 from engine.training.event_windows import WINDOWS
 from engine.training.likelihood import likelihoods, notes_struck, validation_batches
@@ -49,6 +50,23 @@ class TrainingConfig:
     steps_a_checkpoint: int = 64
     seed: int = 1
 
+    @classmethod
+    def read(cls, path: Path) -> TrainingConfig:
+        """A configuration as a run writes it; what a file leaves out is as in the default.
+
+        Raises RequestError where it is not one.
+        """
+        try:
+            values = json.loads(path.read_text())
+            model, windows = values.pop("model", {}), values.pop("windows", {})
+            return cls(AutoencoderConfig.from_json({"block": {}, **model}), WindowConfig(**windows), **values)
+        except OSError as error:
+            raise RequestError(f"{path} can't be read: {error.strerror}", "Give a run's config.json") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise RequestError(
+                f"{path} is not a training configuration: {error}", "Start from a run's config.json"
+            ) from error
+
 
 def default_run(hours: float) -> TrainingConfig:
     """The default model, for so many hours."""
@@ -69,7 +87,7 @@ def warm_up(hours: float) -> int:
 
 def paper_run(hours: float) -> TrainingConfig:
     """The paper's model: 2,048 tokens a window, four windows a step as in the released code's largest batch."""
-    windows = WindowConfig(steps=2048, style_steps=1024)
+    windows = WindowConfig(steps=2048, style_steps=1024, style_within=1.0, forgetful=0.0)
     return TrainingConfig(model=AutoencoderConfig.paper(), windows=windows, hours=hours, batch=4, shorter=1, hint=0.0)
 
 

@@ -35,11 +35,14 @@ class WindowConfig:
     stretch: float = 0.05
     style_transpose: int = 6  # the style input alone, so that the vector carries style, not notes
     style_stretch: float = 0.05
-    style_within: float = 0.5  # chance that the style is heard in the window itself (the paper's perturbed copy)
+    style_within: float = 0.8  # chance that the style is heard in the window itself (the paper's perturbed copy)
     neither: float = 0.10
     melody_only: float = 0.10
     style_only: float = 0.15
     thin: float = 0.75  # the largest share of melody notes left out: a tune has fewer notes than a top line
+    forgetful: float = (
+        0.3  # chance that a share of the steps before is hidden, so that the style must tell what they tell
+    )
     ahead: int = 96  # events beyond the window whose melody notes may be given, so that its end is not told
     augment: bool = True
 
@@ -56,6 +59,7 @@ class Sample:
     melody: tuple[Ints, Ints, Ints, Ints]  # tokens, steps, ends, keys
     style: Ints
     has_style: bool
+    forgotten: NDArray[np.bool_] | None = None  # steps the decoder does not hear when it says those after
 
 
 class Windows(torch.utils.data.Dataset[Sample]):
@@ -92,7 +96,10 @@ class Windows(torch.utils.data.Dataset[Sample]):
             first, last = start, min(start + self.rows(config.steps), last)
         first += int(random.integers(max(last - first - self.rows(length), 1)))
         style = self.style_tokens(events[:last], first, length, semitones, factor)
-        return replace(sample, style=style, has_style=has_style)
+        forgotten = None
+        if config.augment and random.random() < config.forgetful:
+            forgotten = random.random(len(sample.tokens)) < random.random()
+        return replace(sample, style=style, has_style=has_style, forgotten=forgotten)
 
     def rows(self, steps: int) -> int:
         """Rows of the data set that so many steps are about."""
@@ -218,6 +225,7 @@ def collate(samples: list[Sample]) -> dict[str, Any]:
         releases=pad([sample.releases for sample in samples]),
         struck=pad([sample.struck for sample in samples]),
         pedal=torch.tensor([sample.pedal for sample in samples]),
+        forgotten=pad([np.zeros(len(s.tokens), bool) if s.forgotten is None else s.forgotten for s in samples]),
     )
     parts = list(zip(*(sample.melody for sample in samples), strict=True))
     melody_tokens, steps, ends, keys = map(pad, parts)

@@ -143,6 +143,22 @@ def test_the_future_changes_no_earlier_likelihood(samples, codec, known):
     assert not torch.equal(changed[:, known:], nats(model, batch)[:, known:length])
 
 
+@both
+@torch.inference_mode()
+def test_a_forgotten_step_is_not_heard_by_those_after(samples, codec):
+    """Another loudness (notes) or another event at step 5 is heard after it, and not where it is forgotten."""
+    model, batch = small_model(codec), collate(samples[codec][:1])
+    window = batch["window"]
+    changed = window.tokens.clone()
+    changed[:, 5, {"notes": 2, "events": 0}[codec]] += 3
+    forgotten = torch.zeros_like(window.valid)
+    for hides in (False, True):
+        forgotten[:, 5] = hides
+        pair = [window._replace(tokens=tokens, forgotten=forgotten) for tokens in (window.tokens, changed)]
+        before, after = (nats(model, batch | {"window": one})[:, 6:] for one in pair)
+        assert torch.equal(before, after) == hides
+
+
 @torch.inference_mode()
 def test_a_pedal_or_the_end_has_no_velocity_and_no_duration(samples):
     loss = nats(small_model(), batch := collate(samples["notes"]))

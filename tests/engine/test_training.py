@@ -99,6 +99,12 @@ def test_a_run_may_begin_with_a_model(data: Path, run: Path, tmp_path: Path) -> 
     assert all(torch.allclose(value, after[name], atol=1e-6) for name, value in model.named_parameters())
 
 
+def test_a_runs_configuration_is_read_back(run: Path, tmp_path: Path) -> None:
+    assert TrainingConfig.read(run / "config.json") == replace(RUN, hours=1)
+    (tmp_path / "mine.json").write_text('{"hours": 2.5, "windows": {"steps": 256}}')
+    assert TrainingConfig.read(tmp_path / "mine.json") == TrainingConfig(hours=2.5, windows=WindowConfig(steps=256))
+
+
 def test_validation_is_written_for_the_four_conditionings(run: Path) -> None:
     rows = list(csv.DictReader((run / "validation.csv").open(newline="")))
     assert {"none", "melody", "performance", "melody_performance"} <= set(rows[0])

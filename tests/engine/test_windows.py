@@ -110,6 +110,17 @@ def test_a_style_within_its_window_is_of_the_window(data):
     assert away[1.0] < 0.6 < 3 < away[0.0]
 
 
+@both
+def test_steps_are_forgotten_as_often_as_asked_and_only_in_training(data, codec):
+    samples = [windows(data, codec, forgetful=0.5)[index] for index in range(200)]
+    shares = [sample.forgotten.mean() for sample in samples if sample.forgotten is not None]
+    assert len(shares) == pytest.approx(100, abs=25)
+    assert min(shares) < 0.2 and max(shares) > 0.8
+    batch = collate(samples)["window"]
+    assert batch.forgotten.shape == batch.valid.shape and not batch.forgotten[~batch.valid].any()
+    assert all(windows(data, codec, **PLAIN, forgetful=1.0)[index].forgotten is None for index in range(5))
+
+
 def test_the_kth_struck_step_has_the_kth_given_melody_key(data):
     samples = [windows(data, "notes")[index] for index in range(60)]
     with_melody = [sample for sample in samples if len(sample.melody[0])]

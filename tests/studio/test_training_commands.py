@@ -35,3 +35,24 @@ def test_an_unknown_configuration_is_one_sentence(tmp_path: Path, capsys: pytest
     assert error.count("\n") == 1
     assert "huge" in error
     assert "default, events, paper" in error
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (None, "can't be read"),
+        ("{", "not a training configuration"),
+        ('{"speed": 3}', "speed"),
+        ("[]", "not a training configuration"),
+    ],
+)
+def test_a_wrong_configuration_file_is_one_sentence(
+    text: str | None, part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, file = made_up_data(tmp_path / "data"), tmp_path / "mine.json"
+    if text is not None:
+        file.write_text(text)
+    assert main(["train", "autoencoder", "--config", str(file), "--data", str(data), "-o", str(tmp_path / "run")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert part in error

@@ -37,6 +37,14 @@ def save_model(folder: Path, model: Autoencoder) -> None:
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
 
 
+def weights_hash(model: Autoencoder) -> str:
+    """Which weights a model has, as 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode() + value.float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
 def load_model(folder: Path) -> Autoencoder:
     """The model in a folder, in float32, ready to use. Raises ModelError where it is missing, broken or foreign."""
     again = "Choose another model, or install this one again"

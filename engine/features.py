@@ -55,7 +55,7 @@ class Spread(NamedTuple):
 def feature_windows(performance: Performance) -> dict[str, Floats]:
     """Each feature's value in every window that has notes: (windows,) float64; no windows without notes."""
     starts, ends, pitches, velocities = performance.with_sustain_applied().arrays
-    low, high = _windows(starts)
+    low, high = note_windows(starts)
     counts = high - low
     first = np.cumsum(counts) - counts  # where each window begins in the list of its notes
     notes = np.arange(counts.sum()) + np.repeat(low - first, counts)
@@ -65,7 +65,7 @@ def feature_windows(performance: Performance) -> dict[str, Floats]:
     return dict(zip(FEATURES, values, strict=True))
 
 
-def _windows(starts: Floats) -> tuple[Ints, Ints]:
+def note_windows(starts: Floats) -> tuple[Ints, Ints]:
     """First note of each window, and the first after it; starts: (notes,) seconds in order. Windows without notes
     are left out."""
     if not len(starts):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,11 @@ from engine.midi import read_midi
 from studio.arguments import Device, Model, Where
 from studio.console import ProgressLine, print_json, say
 
+if TYPE_CHECKING:
+    from engine.composer import Composer
+    from engine.training.dataset import Dataset
+    from engine.training.evaluation import Evaluation
+
 app = typer.Typer()
 train_app = typer.Typer(help="Train a model on a prepared data set; run again to go on.", rich_markup_mode=None)
 evaluate_app = typer.Typer(help="Measure a model on a prepared data set.", rich_markup_mode=None)
@@ -23,6 +28,15 @@ app.add_typer(evaluate_app, name="evaluate")
 
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="A data set made by hommage prepare.")]
 Split = Annotated[str, typer.Option("--split", metavar="NAME", help="train, validation or test.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", metavar="DIR", help="Rows and report; gone on with if there. Else evaluation/MODEL."
+    ),
+]
+Performances = Annotated[int, typer.Option(metavar="N")]
+Takes = Annotated[int, typer.Option(metavar="N", help="Of each case: what the best of several comes to.")]
+Seed = Annotated[int, typer.Option(metavar="K")]
 TUNES = ("twinkle", "clair-de-lune", "ode-to-joy", "greensleeves", "amazing-grace", "auld-lang-syne")
 
 
@@ -102,27 +116,20 @@ def ship(
 def likelihood(
     data: Data,
     model: Model = "default",
-    split: Split = "validation",
+    output: Output = None,
+    split: Split = "test",
     windows: Annotated[int, typer.Option(metavar="N")] = 256,
     is_within: Annotated[
         bool, typer.Option("--style-within/--style-elsewhere", help="Where the style is heard: the paper's is within.")
-    ] = False,
+    ] = True,
 ) -> None:
-    """Nats a note of each field for the four conditionings, as JSON."""
-    _need_data(data)
+    """Nats a note of each field for the four conditionings."""
     _need_lightning()
-    from engine.training.likelihood import likelihood_rows
+    composer, music = _composer(model, Device.cpu), _music(data, split)
+    from engine.training.evaluation import Likelihoods
 
-    composer = _composer(model, Device.cpu)
-    print_json(
-        {
-            "model": composer.name,
-            "split": split,
-            "windows": windows,
-            "style": "within the window" if is_within else "elsewhere in the performance",
-            "rows": likelihood_rows(composer.model, data, split, windows, is_within),
-        }
-    )
+    where = "within the window" if is_within else "elsewhere in the performance"
+    _measure(Likelihoods(composer.model, music, windows, is_within), composer, output, {"split": split, "style": where})
 
 
 @evaluate_app.command()
@@ -153,30 +160,82 @@ def codecs(
     print_json({"windows": windows, "rows": rows})
 
 
-@evaluate_app.command("transfer")
-def evaluate_transfer(
+@evaluate_app.command()
+def style(
     data: Data,
     model: Model = "default",
+    output: Output = None,
     device: Where = Device.auto,
     split: Split = "test",
-    performances: Annotated[int, typer.Option(metavar="N")] = 20,
-    seed: Annotated[int, typer.Option(metavar="K")] = 0,
+    performances: Performances = 200,
+    takes: Takes = 1,
+    seed: Seed = 0,
+) -> None:
+    """How alike takes sound to what they were given, by conditioning (the paper's table 4), beside people."""
+    composer, music = _composer(model, device), _music(data, split)
+    from engine.training.evaluation import Style, excerpts
+
+    found = excerpts(music, performances, seed, has_pieces_once=False)
+    _measure(Style(composer, found, seed, takes), composer, output, {"split": split, "seed": seed, "takes": takes})
+
+
+@evaluate_app.command()
+def transfer(
+    data: Data,
+    model: Model = "default",
+    output: Output = None,
+    device: Where = Device.auto,
+    split: Split = "test",
+    performances: Performances = 200,
+    takes: Takes = 1,
+    seed: Seed = 0,
+) -> None:
+    """Another piece's melody in the style of each performance, and whether the performance is known again."""
+    composer, music = _composer(model, device), _music(data, split)
+    from engine.training.evaluation import Transfer, excerpts
+
+    found = excerpts(music, performances, seed, has_pieces_once=False)
+    _measure(Transfer(composer, found, seed, takes), composer, output, {"split": split, "seed": seed, "takes": takes})
+
+
+@evaluate_app.command()
+def interpolation(
+    data: Data,
+    model: Model = "default",
+    output: Output = None,
+    device: Where = Device.auto,
+    split: Split = "test",
+    performances: Performances = 50,
+    seed: Seed = 0,
+) -> None:
+    """Takes in mixtures of two styles: how near they are to the second, by its share."""
+    composer, music = _composer(model, device), _music(data, split)
+    from engine.training.evaluation import Interpolation, excerpts
+
+    found = excerpts(music, performances, seed)
+    _measure(Interpolation(composer, found, seed), composer, output, {"split": split, "seed": seed})
+
+
+@evaluate_app.command()
+def tunes(
+    data: Data,
+    model: Model = "default",
+    output: Output = None,
+    device: Where = Device.auto,
+    split: Split = "test",
+    performances: Performances = 20,
+    seed: Seed = 0,
     temperature: Annotated[float, typer.Option(metavar="T")] = 1.0,
     top_p: Annotated[float, typer.Option(metavar="P")] = 0.95,
     style_strength: Annotated[float, typer.Option(metavar="X")] = 1.0,
     melody_strength: Annotated[float, typer.Option(metavar="X")] = 1.0,
     melody_mode: Annotated[str, typer.Option(metavar="keep|guide")] = "keep",
-    with_rows: Annotated[bool, typer.Option("--rows", help="List every take.")] = False,
 ) -> None:
-    """The six example tunes in the style of other pianists' performances, as JSON."""
-    _need_data(data)
-    from engine.training.dataset import Dataset
-    from engine.training.evaluation import excerpts, transfer, transfer_summary
+    """The six example tunes in the style of other pianists' performances."""
+    composer, music = _composer(model, device), _music(data, split)
+    from engine.training.evaluation import Tunes, excerpts
 
-    composer = _composer(model, device)
-    tunes = [read_midi(asset("examples", f"{tune}.mid")) for tune in TUNES]
-    styles = excerpts(Dataset(data, split), performances, seed)
-    line = ProgressLine("Takes", float(len(styles) * len(tunes)))
+    examples = [read_midi(asset("examples", f"{tune}.mid")) for tune in TUNES]
     options: dict[str, Any] = {
         "temperature": temperature,
         "top_p": top_p,
@@ -184,16 +243,32 @@ def evaluate_transfer(
         "melody_strength": melody_strength,
         "melody_mode": melody_mode,
     }
-    rows = []
-    for row in transfer(composer, styles, tunes, seed, **options):
-        rows.append(row)
-        line.show(float(len(rows)))
-    line.end(float(len(rows)))
-    document: dict[str, Any] = {"model": composer.name, "split": split, "seed": seed, "options": options}
-    document["summary"] = transfer_summary(rows)
-    if with_rows:
-        document["rows"] = [asdict(row) for row in rows]
-    print_json(document)
+    evaluation = Tunes(composer, excerpts(music, performances, seed), examples, seed, options)
+    _measure(evaluation, composer, output, {"split": split, "seed": seed, **options})
+
+
+def _measure(evaluation: Evaluation, composer: Composer, output: Path | None, settings: dict[str, Any]) -> None:
+    """Measure what is not measured yet, write the report, and print what it says of this evaluation as JSON."""
+    from engine.checkpoint import weights_hash
+    from engine.training.evaluation import measured
+    from engine.training.report import write_report
+
+    folder = output or Path("evaluation") / composer.name
+    line = ProgressLine("Cases", float(len(evaluation)))
+    settings = {"model": composer.name, "weights": weights_hash(composer.model), **settings}
+    done = 0
+    for done, _ in measured(evaluation, folder, settings):
+        line.show(float(done))
+    line.end(float(done))
+    print_json(write_report(folder)[evaluation.name])
+    say(f"{folder / 'report.html'} shows it.")
+
+
+def _music(data: Path, split: str) -> Dataset:
+    _need_data(data)
+    from engine.training.dataset import Dataset
+
+    return Dataset(data, split)
 
 
 @evaluate_app.command("transposed")
@@ -206,16 +281,14 @@ def evaluate_transposed(
     seed: Annotated[int, typer.Option(metavar="K")] = 0,
 ) -> None:
     """How often a style transposed by three semitones stays nearer to itself than to another, as JSON."""
-    _need_data(data)
-    from engine.training.dataset import Dataset
+    composer, music = _composer(model, device), _music(data, split)
     from engine.training.evaluation import excerpts, transposed_styles
 
-    composer = _composer(model, device)
-    styles = excerpts(Dataset(data, split), performances, seed, has_pieces_once=False)
+    styles = [excerpt.own for excerpt in excerpts(music, performances, seed, has_pieces_once=False)]
     print_json({"performances": len(styles), "nearer_to_own": transposed_styles(composer, styles)})
 
 
-def _composer(model: str, device: Device) -> Any:
+def _composer(model: str, device: Device) -> Composer:
     from engine.training.evaluation import loaded
 
     return loaded(model, device.value)

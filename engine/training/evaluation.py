@@ -1,41 +1,57 @@
-"""How good a model is: likelihood by conditioning, the tune kept in another's style, and what the style vector holds.
+"""How good a model is at what the program is for: the style kept, the tune kept in another's style, styles mixed.
 
-Each evaluation is seeded, reads a prepared data set, yields rows as it goes, and is summed up by a function beside it.
+Every evaluation is a list of cases that are measured one by one, seeded, on excerpts of a prepared data set; `measured`
+keeps their rows in a file, one a line, so that it goes on where it was stopped. `engine.training.report` sums them up.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.composer import Composer, Request
-from engine.features import similarity
-from engine.melody import melody_f1, melody_recall
+from engine.autoencoder import Autoencoder
+from engine.composer import LEAST_STYLE_NOTES, Composer, Request
+from engine.errors import RequestError
+from engine.features import feature_spreads, overlap, similarity
+from engine.melody import extract_melody, melody_f1, melody_recall
 from engine.performance import Note, Pedal, Performance
 from engine.training.dataset import Dataset, performance_of
+from engine.training.judge import Judge, note_statistics
+from engine.training.likelihood import likelihoods, notes_struck, validation_batch, window_config
+from engine.vocabulary import STEPS_PER_SECOND
 
-STYLE_SECONDS = 50.0
+EXCERPT_SECONDS = 50.0
+LEAST_NOTES = 100  # of an excerpt
+JURY = 20  # performances a take's own is looked for among
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the second style in a mixture
+
+Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Transfer:
-    """One tune in the style of one performance."""
+class Excerpt(NamedTuple):
+    """A performance's part that is heard, and the part that follows it, as long."""
 
-    tune: str
-    style: str
-    seed: int
-    melody_recall: float
-    melody_f1: float
-    forced: float  # share of the melody notes that the deadline struck
-    density: float  # notes a second, as a share of the style's own
-    overlap: float  # with the style's own performance (the paper's overlap area, mean of eight features)
-    overlap_other: float  # with another's
-    realtime: float  # seconds of music a second of this process's time
+    own: Performance
+    following: Performance
+    piece: str
+
+
+class Evaluation(Protocol):
+    """Cases to measure. name: the evaluation's and its file's."""
+
+    name: str
+
+    def __len__(self) -> int: ...
+
+    def row(self, case: int) -> Row:
+        """What one case measures, as plain values."""
 
 
 def loaded(model: str, device: str) -> Composer:
@@ -43,55 +59,76 @@ def loaded(model: str, device: str) -> Composer:
     return Composer.load(model, device)
 
 
+def measured(evaluation: Evaluation, folder: Path, settings: Row) -> Iterator[tuple[int, int]]:
+    """Measure the cases that `folder` does not hold yet. Yields (done, all).
+
+    settings: what the rows depend on; they stand in the file's first line. Raises RequestError where the file is of
+    other settings.
+    """
+    file = folder / f"{evaluation.name}.jsonl"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        file.write_text(json.dumps(settings) + "\n")
+    head, rows = read_rows(file)
+    if head != json.loads(json.dumps(settings)):
+        raise RequestError(f"{file} is of another model or other options", "Give another folder, or delete the file")
+    done = {row["case"] for row in rows}
+    for case in range(len(evaluation)):
+        if case not in done:
+            line = json.dumps({"case": case, **evaluation.row(case)})
+            with file.open("a") as out:
+                out.write(line + "\n")
+            done.add(case)
+        yield len(done), len(evaluation)
+
+
+def read_rows(file: Path) -> tuple[Row, list[Row]]:
+    """Settings and rows of an evaluation's file; a last line that was cut short is cut off."""
+    lines = file.read_text().splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        file.write_text("".join(lines[:-1]))
+        return read_rows(file)
+    head, *rows = (json.loads(line) for line in lines)
+    return head, sorted(rows, key=lambda row: int(row["case"]))
+
+
 def excerpts(
-    data: Dataset, count: int, seed: int, seconds: float = STYLE_SECONDS, has_pieces_once: bool = True
-) -> list[Performance]:
-    """One excerpt each of `count` performances, of different pieces or not, none shorter than 100 notes."""
+    data: Dataset, count: int, seed: int, seconds: float = EXCERPT_SECONDS, has_pieces_once: bool = True
+) -> list[Excerpt]:
+    """One excerpt each of `count` performances, of different pieces or not, with enough notes in both parts.
+
+    Raises RequestError where there are not two.
+    """
     random = np.random.default_rng(seed)
-    found: dict[str, Performance] = {}
+    found: dict[str, Excerpt] = {}
     for index in random.permutation(len(data.pieces)):
         piece = data.pieces[int(index)]
         key = piece.piece_id if has_pieces_once else piece.path
         events = np.asarray(data.events[piece.first : piece.after])
-        last = int(events["onset"][-1]) - round(seconds * 1000)
+        last = int(events["onset"][-1]) - round(2 * seconds * 1000)
         if key in found or last <= 0:
             continue
         begin = int(random.integers(last))
-        inside = (events["onset"] >= begin) & (events["onset"] < begin + seconds * 1000)
-        excerpt = performance_of(events[inside], piece.path)
-        if len(excerpt) >= 100:
-            found[key] = excerpt
+        edges = np.searchsorted(events["onset"], [begin + round(part * seconds * 1000) for part in (0, 1, 2)])
+        own, following = (performance_of(events[edges[i] : edges[i + 1]], piece.path) for i in (0, 1))
+        if min(len(own), len(following)) >= LEAST_NOTES:
+            found[key] = Excerpt(own, following, piece.piece_id)
         if len(found) == count:
             break
+    if len(found) < 2:
+        raise RequestError(
+            f"The data set has not two performances of {2 * seconds:g} seconds to hear", "Evaluate on a larger one"
+        )
     return list(found.values())
 
 
-def transfer(
-    composer: Composer, styles: Sequence[Performance], tunes: Sequence[Performance], seed: int, **options: Any
-) -> Iterator[Transfer]:
-    """Every tune in every style; the other performance is the next of the list. options: of the `Request`."""
-    for index, own in enumerate(styles):
-        other = styles[(index + 1) % len(styles)]
-        vector = composer.style(own)
-        for tune in tunes:
-            request = Request(style=vector, melody=tune, seed=seed, **options)
-            begun = time.process_time()
-            steps = list(composer.writer(request).write())
-            spent = time.process_time() - begun
-            take = take_of([step.event() for step in steps])
-            struck = [step for step in steps if step.is_melody]
-            yield Transfer(
-                tune=tune.name,
-                style=own.name,
-                seed=seed,
-                melody_recall=melody_recall(tune, take),
-                melody_f1=melody_f1(tune, take),
-                forced=sum(step.was_forced for step in struck) / max(len(struck), 1),
-                density=_density(take, composer.length(request)) / _density(own, own.seconds),
-                overlap=similarity(own, take)["average"],
-                overlap_other=similarity(other, take)["average"],
-                realtime=composer.length(request) / spent,
-            )
+def stranger(styles: Sequence[Excerpt], case: int, away: int = 1) -> Excerpt:
+    """The excerpt of another piece that stands `away` such places behind in the list."""
+    behind = [styles[(case + step) % len(styles)] for step in range(1, len(styles))]
+    others = [excerpt for excerpt in behind if excerpt.piece != styles[case].piece]
+    if not others:
+        raise RequestError("All performances are of one piece", "Evaluate on a data set of several")
+    return others[(away - 1) % len(others)]
 
 
 def take_of(events: Sequence[Note | Pedal], name: str = "") -> Performance:
@@ -105,25 +142,203 @@ def _density(performance: Performance, seconds: float) -> float:
     return len(performance) / max(seconds, 1e-9)
 
 
-def transfer_summary(rows: Sequence[Transfer]) -> dict[str, float]:
-    """Means over all rows, quartiles of the density, and how often the own performance is the nearer."""
-    table = {name: np.array([asdict(row)[name] for row in rows], float) for name in _NUMBERS}
-    summary = {name: float(values.mean()) for name, values in table.items()}
-    quartiles = np.percentile(table["density"], [25, 50, 75])
-    summary |= dict(zip(("density_p25", "density_p50", "density_p75"), map(float, quartiles), strict=True))
-    summary["density_within"] = float(((table["density"] >= 0.7) & (table["density"] <= 1.4)).mean())
-    summary["nearer_to_own"] = float((table["overlap"] > table["overlap_other"]).mean())
-    summary["rows"] = len(rows)
-    return summary
+@dataclass
+class Likelihoods:
+    """Nats of each of `count` windows of about 512 notes and pedals, for the four conditionings.
+
+    is_within: the style is heard in the window itself, as the paper measures it, and not elsewhere in the performance.
+    """
+
+    model: Autoencoder
+    data: Dataset
+    count: int
+    is_within: bool
+    name: str = "likelihood"
+
+    def __len__(self) -> int:
+        return self.count
+
+    def row(self, case: int) -> Row:
+        """Notes, seconds, and for each conditioning the nats of each field."""
+        codec = self.model.codec
+        batch = validation_batch(self.data, window_config(codec), [case], codec.name, self.is_within)
+        found = likelihoods(self.model, [batch])
+        notes = int(notes_struck(codec, batch["window"]).sum())
+        return {
+            "notes": notes,
+            "seconds": float(batch["window"].steps.max()) / STEPS_PER_SECOND,
+            **{name: [nats * notes for nats in one.fields] for name, one in found.items()},
+        }
 
 
-_NUMBERS = ("melody_recall", "melody_f1", "forced", "density", "overlap", "overlap_other", "realtime")
+@dataclass
+class Tunes:
+    """Every tune in every style: the first use of the program. options: of the `Request`."""
+
+    composer: Composer
+    styles: Sequence[Excerpt]
+    tunes: Sequence[Performance]
+    seed: int
+    options: Row = field(default_factory=dict)
+    name: str = "tunes"
+
+    def __len__(self) -> int:
+        return len(self.styles) * len(self.tunes)
+
+    def row(self, case: int) -> Row:
+        """Melody kept, density and overlap, and seconds of music a second of this process's time."""
+        own, tune = self.styles[case // len(self.tunes)].own, self.tunes[case % len(self.tunes)]
+        other = stranger(self.styles, case // len(self.tunes)).own
+        request = Request(style=self.composer.style(own), melody=tune, seed=self.seed, **self.options)
+        begun = time.process_time()
+        take, forced = played(self.composer, request)
+        spent = time.process_time() - begun
+        return {
+            "tune": tune.name,
+            "style": own.name,
+            **_kept(tune, take, forced),
+            "density": _density(take, self.composer.length(request)) / _density(own, own.seconds),
+            "overlap": similarity(own, take)["average"],
+            "overlap_other": similarity(other, take)["average"],
+            "realtime": self.composer.length(request) / spent,
+        }
+
+
+def played(composer: Composer, request: Request, take: int = 0) -> tuple[Performance, float]:
+    """A take, and the share of the struck melody notes that the deadline struck."""
+    steps = list(composer.writer(request, take).write())
+    struck = [step for step in steps if step.is_melody]
+    return take_of([step.event() for step in steps]), sum(step.was_forced for step in struck) / max(len(struck), 1)
+
+
+def _kept(melody: Performance, take: Performance, forced: float) -> Row:
+    return {"melody_recall": melody_recall(melody, take), "melody_f1": melody_f1(melody, take), "forced": forced}
+
+
+@dataclass
+class Style:
+    """The paper's Table 4, with the controls it lacks: how alike a take sounds to what it was given, by conditioning.
+
+    none, melody, performance, melody_performance: takes; following: the performance's own next part, the ceiling;
+    stranger: another piece's performance, the floor.
+    """
+
+    composer: Composer
+    styles: Sequence[Excerpt]
+    seed: int
+    takes: int = 1
+    name: str = "style"
+
+    def __len__(self) -> int:
+        return len(self.styles)
+
+    def row(self, case: int) -> Row:
+        """Overlaps of each conditioning's takes and of the controls, and what is heard in takes and people."""
+        own, following, _ = self.styles[case]
+        vector, melody = self.composer.style(own), extract_melody(own)
+        spreads = feature_spreads(own)
+        row: Row = {"style": own.name, "human": note_statistics(own)}
+        conditionings: dict[str, Row] = {
+            "none": {},
+            "melody": {"melody": melody},
+            "performance": {"style": vector},
+            "melody_performance": {"melody": melody, "style": vector},
+        }
+        for name, given in conditionings.items():
+            request = Request(seconds=own.seconds, seed=self.seed + case * self.takes, **given)
+            takes = [played(self.composer, request, number)[0] for number in range(self.takes)]
+            row[name] = [overlap(spreads, feature_spreads(take)) for take in takes]
+            row[f"{name}_heard"] = note_statistics(takes[0])
+        row["following"] = [overlap(spreads, feature_spreads(following))]
+        row["stranger"] = [overlap(spreads, feature_spreads(stranger(self.styles, case).own))]
+        return row
+
+
+@dataclass
+class Transfer:
+    """Another piece's melody in the style of a performance, and whether the performance is known again from the take:
+    by the model's own style vector and by an independent judge, among `JURY` performances."""
+
+    composer: Composer
+    styles: Sequence[Excerpt]
+    seed: int
+    takes: int = 1
+    name: str = "transfer"
+    vectors: dict[int, NDArray[np.float32]] = field(default_factory=dict)  # of the styles, as they are needed
+
+    def __len__(self) -> int:
+        return len(self.styles)
+
+    def row(self, case: int) -> Row:
+        """One list of figures a take, and whether the judge knows the performance's own next part again."""
+        own, following, _ = self.styles[case]
+        melody = extract_melody(stranger(self.styles, case, away=7).own)
+        jury = [(case + place) % len(self.styles) for place in range(min(JURY, len(self.styles)))]  # its own is first
+        vectors, judge = [self._vector(one) for one in jury], Judge([self.styles[one].own for one in jury])
+        spreads, after = feature_spreads(own), feature_spreads(following)
+        other = feature_spreads(stranger(self.styles, case).own)
+        request = Request(style=vectors[0], melody=melody, seconds=own.seconds, seed=self.seed + case * self.takes)
+        row: Row = {"style": own.name, "melody": melody.name, "takes": []}
+        for number in range(self.takes):
+            take, forced = played(self.composer, request, number)
+            heard = feature_spreads(take)
+            row["takes"].append(
+                {
+                    **_kept(melody, take, forced),
+                    "density": _density(take, own.seconds) / _density(own, own.seconds),
+                    "overlap": overlap(spreads, heard)["average"],
+                    "overlap_following": overlap(after, heard)["average"],
+                    "overlap_other": overlap(other, heard)["average"],
+                    "nearest": self._nearest(vectors, take) == 0,
+                    "judged": judge.verdict(take) == 0,
+                }
+            )
+        row["human_judged"] = judge.verdict(following) == 0
+        row["human_nearest"] = self._nearest(vectors, following) == 0
+        return row
+
+    def _vector(self, number: int) -> NDArray[np.float32]:
+        if number not in self.vectors:
+            self.vectors[number] = self.composer.style(self.styles[number].own)
+        return self.vectors[number]
+
+    def _nearest(self, vectors: Sequence[NDArray[np.float32]], take: Performance) -> int:
+        if len(take) < LEAST_STYLE_NOTES:
+            return -1
+        vector = self.composer.style(take)
+        return int(np.argmin([_distance(vector, one) for one in vectors]))
+
+
+@dataclass
+class Interpolation:
+    """Takes in mixtures of two styles: as the share of the second grows, it should be heard the more."""
+
+    composer: Composer
+    styles: Sequence[Excerpt]
+    seed: int
+    name: str = "interpolation"
+
+    def __len__(self) -> int:
+        return len(self.styles)
+
+    def row(self, case: int) -> Row:
+        """Overlap with the first and with the second style at each of `SHARES`."""
+        one, two = self.styles[case].own, stranger(self.styles, case).own
+        first, second = feature_spreads(one), feature_spreads(two)
+        row: Row = {"first": one.name, "second": two.name, "overlap_first": [], "overlap_second": []}
+        for share in SHARES:
+            vector = self.composer.style(one, two, weights=[1 - share, share])
+            take, _ = played(self.composer, Request(style=vector, seconds=one.seconds, seed=self.seed + case))
+            heard = feature_spreads(take)
+            row["overlap_first"].append(overlap(first, heard)["average"])
+            row["overlap_second"].append(overlap(second, heard)["average"])
+        return row
 
 
 def transposed_styles(composer: Composer, styles: Sequence[Performance], semitones: int = 3) -> float:
     """Share of performances whose vector, transposed either way, is nearer to the original's than to another's.
 
-    The other is the next of the list, as in `transfer`; both ways are counted.
+    The other is the next of the list; both ways are counted.
     """
     own = np.stack([composer.style(style) for style in styles])
     hits: list[bool] = []

@@ -7,9 +7,8 @@ follows from the former but not the reverse. Event windows end within the music:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -64,7 +63,17 @@ def naming(codec: Codec, window: Window) -> Tensor:
 def validation_batches(
     data: Dataset, config: WindowConfig, count: int, batch: int, codec: str = "notes", is_within: bool = False
 ) -> list[dict[str, Any]]:
-    """Fixed windows, not augmented, with both conditions given; of events, the music of notes' windows.
+    """The first `count` fixed windows, so many at a time; see `validation_batch`."""
+    return [
+        validation_batch(data, config, range(first, min(first + batch, count)), codec, is_within)
+        for first in range(0, count, batch)
+    ]
+
+
+def validation_batch(
+    data: Dataset, config: WindowConfig, numbers: Iterable[int], codec: str = "notes", is_within: bool = False
+) -> dict[str, Any]:
+    """Fixed windows by number, not augmented, with both conditions given; of events, the music of notes' windows.
 
     is_within: the style is heard in the window itself, as the paper measures it, and not elsewhere in the performance.
     """
@@ -73,8 +82,7 @@ def validation_batches(
     if codec == "events":
         plain = replace(plain, rows=plain.rows or plain.steps // TOKENS_A_ROW)
     windows = WINDOWS[codec](data, plain, seed=77)
-    samples = [windows[index] for index in range(count)]
-    return [collate(samples[first : first + batch]) for first in range(0, count, batch)]
+    return collate([windows[number] for number in numbers])
 
 
 @torch.inference_mode()
@@ -95,23 +103,6 @@ def likelihoods(model: Autoencoder, batches: list[dict[str, Any]]) -> dict[str, 
         name: Likelihood(tuple((total / notes).tolist()), float(total.sum()) / seconds)
         for name, total in totals.items()
     }
-
-
-def likelihood_rows(model: Autoencoder, data: Path, split: str, count: int, is_within: bool) -> list[dict[str, Any]]:
-    """What a model gives `count` windows of a split: one row a conditioning, of nats a note (all, each field) and a
-    second. is_within: see `validation_batches`."""
-    config = window_config(model.codec)
-    batches = validation_batches(Dataset(data, split), config, count, 4, model.codec.name, is_within)
-    names = [field.name for field in model.codec.fields]
-    return [
-        {
-            "given": name,
-            "nats_a_note": found.a_note,
-            "nats_a_second": found.a_second,
-            "fields": dict(zip(names, found.fields, strict=True)),
-        }
-        for name, found in likelihoods(model, batches).items()
-    ]
 
 
 def window_config(codec: Codec, rows: int = 512) -> WindowConfig:

@@ -13,7 +13,6 @@ from engine.training.event_windows import EventWindows
 from engine.training.likelihood import (
     CONDITIONINGS,
     compare_codecs,
-    likelihood_rows,
     likelihoods,
     naming,
     notes_struck,
@@ -117,13 +116,3 @@ def test_models_are_compared_on_the_same_music(folder):
     table = compare_codecs(models, Dataset(folder, "validation"), rows=32, count=4, batch=2)
     seconds = [found["none"].a_second / found["none"].a_note for found in table.values()]
     assert seconds[0] == pytest.approx(seconds[1], rel=0.1)
-
-
-@both
-def test_rows_of_likelihoods_name_their_fields(folder, codec):
-    model = small_model(codec)
-    rows = likelihood_rows(model, folder, "validation", 2, False)
-    assert [row["given"] for row in rows] == list(CONDITIONINGS)
-    for row in rows:
-        assert list(row["fields"]) == [field.name for field in model.codec.fields]
-        assert sum(row["fields"].values()) == pytest.approx(row["nats_a_note"])

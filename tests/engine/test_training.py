@@ -22,10 +22,8 @@ from engine.transformer import BlockConfig
 pytest.importorskip("lightning", reason="training needs the train extra")
 
 from engine.training.autoencoder import LAST, TrainingConfig, train
-from engine.training.evaluation import excerpts, transfer, transfer_summary
 from engine.training.shipping import trained_model
 from engine.training.windows import WindowConfig
-from tests.engine.small import made_up_pieces
 
 FILES = {"nocturne": "train", "etude": "train", "prelude": "validation"}
 SMALL = AutoencoderConfig(
@@ -120,22 +118,6 @@ def test_a_shipped_run_composes(run: Path, tmp_path: Path) -> None:
     style = composer.style(read_midi(asset("examples", "nocturne.mid")))
     events = list(composer.compose(Request(style=style, melody=read_midi(asset("examples", "twinkle.mid")), seconds=4)))
     assert any(isinstance(event, Note) for event in events)
-
-
-def test_transfer_is_measured(run: Path, data: Path, tmp_path: Path) -> None:
-    model, _ = trained_model(run)
-    styles = excerpts(Dataset(data, "train"), 2, seed=0, seconds=20)
-    tune = read_midi(asset("examples", "twinkle.mid")).slice(0, 5)
-    rows = list(transfer(Composer(model, "small", "cpu"), styles, [tune], seed=0))
-    assert len(rows) == len(styles)
-    assert transfer_summary(rows)["melody_recall"] == pytest.approx(1.0)
-
-
-def test_a_piece_is_heard_once_or_from_each_of_its_performers(tmp_path: Path) -> None:
-    train_data = made_up_pieces(tmp_path)
-    train_data.pieces = [replace(piece, piece_id="the same") for piece in train_data.pieces]
-    counts = [len(excerpts(train_data, 9, seed=0, seconds=20, has_pieces_once=once)) for once in (True, False)]
-    assert counts == [1, 2]
 
 
 def test_a_run_that_is_not_there_says_so(tmp_path: Path) -> None:

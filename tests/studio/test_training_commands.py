@@ -56,3 +56,35 @@ def test_a_wrong_configuration_file_is_one_sentence(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert part in error
+
+
+def test_an_evaluation_is_printed_kept_and_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = made_up_data(tmp_path / "data", pieces=4, seconds=120)
+    save_model(tmp_path / "model", small_model())
+    command = ["evaluate", "likelihood", "--data", str(data), "--model", str(tmp_path / "model"), "--split", "train"]
+    command += ["-o", str(tmp_path / "found"), "--windows"]
+    assert main([*command, "2"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert main([*command, "3"]) == 0
+    assert (first["cases"], json.loads(capsys.readouterr().out)["cases"]) == (2, 3)
+    assert {file.name for file in (tmp_path / "found").iterdir()} == {
+        "likelihood.jsonl",
+        "evaluation.json",
+        "report.html",
+    }
+    assert main([*command, "3", "--style-elsewhere"]) == 2
+    assert "other options" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["style", "transfer", "interpolation", "tunes", "transposed"])
+def test_every_evaluation_has_its_command(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of performances too short to be heard there is nothing to measure, and it says so."""
+    data = made_up_data(tmp_path / "data")
+    save_model(tmp_path / "model", small_model())
+    command = ["evaluate", name, "--data", str(data), "--model", str(tmp_path / "model"), "--split", "train"]
+    if name != "transposed":
+        command += ["-o", str(tmp_path / "found")]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert "two performances" in error
+    assert "Traceback" not in error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +14,19 @@ from numpy.typing import NDArray
 from engine.assets import asset
 from engine.autoencoder import Autoencoder
 from engine.checkpoint import load_model
-from engine.decoding import MelodyNote, NoteWriter
+from engine.decoding import MelodyNote, NoteWriter, StepDecoder, torch_decoders
 from engine.errors import ModelError, RequestError
 from engine.event_decoding import EventWriter
+from engine.kept_graphs import cache_folder
 from engine.melody import top_line
+from engine.onnx_decoder import onnx_decoders
 from engine.performance import HIGHEST, LOWEST, Note, Pedal, Performance
 from engine.sampling import SamplingOptions
 from engine.vocabulary import STEPS_PER_SECOND
 
 STYLE_WINDOWS = {"notes": 256, "events": 1024}  # steps the performance encoder hears at once, as in training
 WRITERS: dict[str, type[NoteWriter] | type[EventWriter]] = {"notes": NoteWriter, "events": EventWriter}
+DECODERS = {"cpu": onnx_decoders, "cuda": torch_decoders, "mps": torch_decoders}  # by device: what makes them
 LEAST_STYLE_NOTES = 16
 FREE_SECONDS = 30.0  # of a piece without a melody
 LEGATO = 0.5  # seconds: a melody note lasts to the next where the rest between is no longer
@@ -56,10 +60,15 @@ class Request:
 
 
 class Composer:
-    """A loaded model. name: the model's; device: where it runs."""
+    """A loaded model. name: the model's; device: where it runs; kept: the folder for what takes long to make."""
 
-    def __init__(self, model: Autoencoder, name: str, device: str) -> None:
-        self.model, self.name, self.device = model.to(device).eval(), name, device
+    def __init__(self, model: Autoencoder, name: str, device: str, kept: Path | None = None) -> None:
+        self.model, self.name, self.device, self.kept = model.to(device).eval(), name, device, kept
+
+    @cached_property
+    def make_decoder(self) -> Callable[[], StepDecoder]:
+        """Makes the decoder of a take."""
+        return DECODERS[self.device](self.model, self.kept)
 
     @classmethod
     def load(cls, model: str = "default", device: str = "auto") -> Composer:
@@ -74,7 +83,7 @@ class Composer:
         if not folder.is_dir():
             shipped = ", ".join(sorted(path.name for path in asset("models").glob("*/"))) or "none"
             raise ModelError(f"There is no model called {model}", f"Shipped with this version: {shipped}")
-        return cls(load_model(folder), folder.name, chosen)
+        return cls(load_model(folder), folder.name, chosen, cache_folder())
 
     @torch.inference_mode()
     def style(self, *performances: Performance, weights: Sequence[float] | None = None) -> NDArray[np.float32]:
@@ -122,7 +131,7 @@ class Composer:
         _check(request)
         length = self.length(request)
         return WRITERS[self.model.codec.name](
-            model=self.model,
+            decoder=self.make_decoder(),
             style=None if request.style is None else torch.from_numpy(self._checked(request.style))[None],
             melody=melody_notes(request.melody, length) if request.melody is not None else [],
             length=round(length * STEPS_PER_SECOND),

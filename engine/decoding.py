@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from engine.autoencoder import Autoencoder
 from engine.codec import NoteCodec
 from engine.performance import LOWEST, Note, Pedal
 from engine.sampling import SamplingOptions, allowed_symbols, conditions, guided, pick
-from engine.situation import NO_COUNTDOWN, NO_KEY, Melody, Situation, countdown_of
+from engine.situation import LATE, NO_COUNTDOWN, NO_KEY, Melody, Situation, countdown_of
 from engine.transformer import Cache, Memory
 from engine.vocabulary import (
     DURATIONS,
@@ -33,6 +35,7 @@ from engine.vocabulary import (
 BREATH = 5  # steps: how far a struck melody note may be from its time, either way
 HORIZON = 6000  # steps of melody the decoder is shown ahead of a window's start
 SHOWN = 4000  # steps after which the window moves on, so that melody stays in sight
+COUNTDOWN = countdown_of(torch.arange(-LATE, MAX_GAP + 1)).tolist()  # by the steps until a note, from LATE too late
 
 
 class MelodyNote(NamedTuple):
@@ -76,6 +79,82 @@ def remembered(model: Autoencoder, style: Tensor | None, melody: Melody, given: 
     return model.remember(style.to(device).expand(rows, -1), has_style, melody)
 
 
+class StepDecoder(Protocol):
+    """A model's decoder as a writer asks it: it reads steps, and is told each field of the next as it is chosen.
+
+    It answers with the logits of the field that follows, (rows, size), which the same question's next answer may
+    replace. All rows of the memory are told the same.
+    """
+
+    model: Autoencoder
+
+    def begin(self, memory: Memory) -> None:
+        """Open a window: nothing of it is read yet."""
+
+    def read(self, tokens: Tensor, struck: Tensor, situation: Situation | None, steps: Tensor) -> Tensor:
+        """Read steps; the next one's first field. tokens: (time, fields), struck: (time,); steps, and situation in
+        each row: the moment after each, and in a window's first reading also that of its beginning."""
+
+    def arrive(self, gap: int, situation: Situation, step: int) -> Tensor:
+        """The gap leads to this step; field 1."""
+
+    def choose(self, index: int, value: int, struck: bool = False) -> Tensor:
+        """Field `index` takes the value; field index + 1. struck: whether a pitch is a melody note's."""
+
+
+class TorchDecoder:
+    """See `StepDecoder`. The reference, on the model's device. state: (rows, 1, width)."""
+
+    def __init__(self, model: Autoencoder) -> None:
+        self.model = model
+        self.device = next(model.parameters()).device
+
+    def begin(self, memory: Memory) -> None:
+        """Open a window."""
+        self.memory, self.cache = memory, Cache(self.model.config.window + 2)
+        self.rows = len(memory.vectors)
+
+    @torch.inference_mode()
+    def read(self, tokens: Tensor, struck: Tensor, situation: Situation | None, steps: Tensor) -> Tensor:
+        """Read steps."""
+        given = (part.to(self.device).expand(self.rows, *part.shape) for part in (tokens, struck, steps))
+        tokens, struck, steps = given
+        if situation is not None:
+            situation = self._there(situation)
+        is_first = not self.cache.length
+        trunk = self.model.decoder.trunk(tokens, struck, situation, steps, self.memory, self.cache, is_first)
+        self.state = trunk[:, -1:]
+        return self._logits(0)
+
+    @torch.inference_mode()
+    def arrive(self, gap: int, situation: Situation, step: int) -> Tensor:
+        """Go to the new onset."""
+        onset = self._all(step)
+        self.state = self.model.decoder.arrive(self.state, self._all(gap), self._there(situation), onset, self.memory)
+        return self._logits(1)
+
+    @torch.inference_mode()
+    def choose(self, index: int, value: int, struck: bool = False) -> Tensor:
+        """Choose the value of a field."""
+        note = self._all(struck) if index == 1 else None
+        self.state = self.model.decoder.choose(self.state, index, self._all(value), note)
+        return self._logits(index + 1)
+
+    def _there(self, situation: Situation) -> Situation:
+        return Situation(*(part.to(self.device) for part in situation))
+
+    def _all(self, value: int) -> Tensor:
+        return torch.full((self.rows, 1), int(value), device=self.device)
+
+    def _logits(self, index: int) -> Tensor:
+        return self.model.decoder.logits(self.state, index)[:, 0].float().cpu()
+
+
+def torch_decoders(model: Autoencoder, kept: Path | None) -> Callable[[], StepDecoder]:
+    """Makes the decoder of a take; nothing needs to be kept for it."""
+    return partial(TorchDecoder, model)
+
+
 @dataclass
 class NoteWriter:
     """Writes one take of a model of notes.
@@ -83,7 +162,7 @@ class NoteWriter:
     style: (1, width) or None; melody: notes in order; length: steps to write; keep: every melody note is played.
     """
 
-    model: Autoencoder
+    decoder: StepDecoder
     style: Tensor | None
     melody: list[MelodyNote]
     length: int
@@ -93,10 +172,8 @@ class NoteWriter:
     steps: list[Step] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.device = next(self.model.parameters()).device
         self.generator = torch.Generator().manual_seed(self.seed)
         self.given = conditions(self.options, self.style is not None, bool(self.melody))
-        self.rows = len(self.given)
         self.next_note = 0  # the melody note due next
         self.struck: list[int] = []  # melody notes struck; others are passed over (never in keep)
         self.last: MelodyNote | None = None  # the melody note struck last in this window
@@ -115,29 +192,27 @@ class NoteWriter:
     @torch.inference_mode()
     def write_step(self) -> Step | None:
         """Choose the next step; None at the end of the take."""
-        state = self.state[:, -1:]
-        gap, at, forced = self._choose_gap(state)
+        gap, at, forced = self._choose_gap(self.gaps)
         if at >= self.length and not forced:
             return None
         self._pass_missed(at)
-        situation = self._situation(at)
-        moment = torch.tensor([[at - self.origin]], device=self.device).expand(self.rows, -1)
-        state = self.model.decoder.arrive(state, self._all(gap), situation, moment, self.memory)
-        symbol, is_melody = self._choose_symbol(state, at, forced)
+        symbols = self.decoder.arrive(gap, self._situation(at), at - self.origin)
+        symbol, is_melody = self._choose_symbol(symbols, at, forced)
         if symbol == END:
             return None
-        state = self.model.decoder.choose(state, 1, self._all(symbol), self._all(is_melody).bool())
-        velocity = self._pick(state, 2) if symbol < KEYS else 0
-        state = self.model.decoder.choose(state, 2, self._all(velocity))
-        duration = self._pick(state, 3) if symbol < KEYS else 0
-        release = at + (int(DURATIONS.middle[duration]) if symbol < KEYS else 0)
+        velocity = duration = 0
+        release = at
+        if symbol < KEYS:
+            velocity = self._pick(self.decoder.choose(1, symbol, is_melody))
+            duration = self._pick(self.decoder.choose(2, velocity))
+            release += int(DURATIONS.middle[duration])
         step = Step(at, release, symbol, velocity, duration, is_melody, forced)
         self._append(step, gap)
         return step
 
-    def _choose_gap(self, state: Tensor) -> tuple[int, int, bool]:
+    def _choose_gap(self, logits: Tensor) -> tuple[int, int, bool]:
         """Gap bin, the step it leads to, and whether the melody's deadline decided it."""
-        gap = self._pick_gap(state) if self.steps else 0
+        gap = self._pick_gap(self._guided(logits)) if self.steps else 0
         at = self.now + int(GAPS.middle[gap])
         due = self._due()
         if self.keep and due is not None and at > self._deadline(due):
@@ -148,13 +223,12 @@ class NoteWriter:
             return gap, at, True
         return gap, at, False
 
-    def _pick_gap(self, state: Tensor) -> int:
-        logits = self._logits(state, 0)
+    def _pick_gap(self, logits: Tensor) -> int:
         if self.steps[-1].symbol == PEDAL_DOWN:  # the last of its step
             logits = logits.index_fill(0, torch.tensor([0]), float("-inf"))
         return pick(logits, self.options.temperature, self.generator)
 
-    def _choose_symbol(self, state: Tensor, at: int, forced: bool) -> tuple[int, bool]:
+    def _choose_symbol(self, logits: Tensor, at: int, forced: bool) -> tuple[int, bool]:
         """The symbol, its real key where it is a melody note, and whether it is one."""
         due = self._due()
         if forced and due is not None:
@@ -165,7 +239,7 @@ class NoteWriter:
         allowed = allowed_symbols(after, self.pedal, due.key if due is not None and is_near else None, may_end)
         if self.keep and due is not None and at >= self._deadline(due) and allowed[MELODY]:
             allowed[: END + 1] &= torch.from_numpy(RANK) < int(RANK[due.key])  # its place is still to come
-        logits = self._logits(state, 1).masked_fill(~allowed, float("-inf"))
+        logits = self._guided(logits).masked_fill(~allowed, float("-inf"))
         symbol = pick(logits, self.options.temperature, self.generator, self.options.top_p)
         if symbol == MELODY and due is not None:
             return self._strike(due), True
@@ -199,21 +273,23 @@ class NoteWriter:
         self.now = step.at
         self._press(step)
         written = len(self.steps) - self.first
-        if written >= self.model.config.window or step.at - self.origin >= SHOWN:
+        if written >= self.decoder.model.config.window or step.at - self.origin >= SHOWN:
             self.open_window(len(self.steps) - max(written // 2, 1))
             return
-        tokens = torch.tensor([[[gap, step.symbol, step.velocity, step.duration]]], device=self.device)
-        struck = torch.tensor([[step.is_melody]], device=self.device)
-        self.state = self._trunk(tokens, struck, self._situation(self.now), [self.now], begin=False)
+        self._read(
+            [[gap, step.symbol, step.velocity, step.duration]],
+            [step.is_melody],
+            [self.now],
+            [self._situation(self.now)],
+        )
 
     def open_window(self, first: int) -> None:
         """Begin a window whose first step is step `first` of the take; what follows it is read at once."""
         kept = self.steps[first:]
         self.first, self.origin = first, kept[0].at if kept else 0
         heard = self.struck[len(self.struck) - sum(step.is_melody for step in kept) :]
-        self.memory = self._remember([self.melody[index] for index in heard])
-        self.cache = Cache(self.model.config.window + 2)
-        self.releases, self.last = [0] * KEYS, None
+        self.decoder.begin(self._remember([self.melody[index] for index in heard]))
+        self.releases, self.last = np.zeros(KEYS, np.int64), None
         before = [s for s in self.steps[:first] if s.symbol in (PEDAL_UP, PEDAL_DOWN)]
         self.pedal = bool(before) and before[-1].symbol == PEDAL_DOWN
         due = iter([*heard, self.next_note])
@@ -227,10 +303,7 @@ class NoteWriter:
                 self.last, self.next_note = self.melody[self.next_note], next(due)
             situations.append(self._situation(step.at))
             moments.append(step.at)
-        situation = Situation(*(torch.cat(parts, 1) for parts in zip(*situations, strict=True)))
-        tokens = torch.tensor(rows, dtype=torch.long, device=self.device).reshape(1, -1, 4)
-        flags = torch.tensor([[step.is_melody for step in kept]], dtype=torch.bool, device=self.device)
-        self.state = self._trunk(tokens, flags.reshape(1, -1), situation, moments, begin=True)
+        self._read(rows, [step.is_melody for step in kept], moments, situations)
 
     def _press(self, step: Step) -> None:
         if step.symbol in (PEDAL_UP, PEDAL_DOWN):
@@ -248,35 +321,31 @@ class NoteWriter:
         tokens = NoteCodec().melody_tokens(steps, keys, ends - steps)
         valid = np.full(len(notes), bool(shown))
         melody = Melody(*(torch.from_numpy(part)[None] for part in (tokens, steps, ends, keys, valid)))
-        return remembered(self.model, self.style, melody, self.given)
+        return remembered(self.decoder.model, self.style, melody, self.given)
 
     def _situation(self, at: int) -> Situation:
         """The situation at one moment, for each row."""
-        held = [float(release > at) for release in self.releases] + [float(self.pedal)]
         due, now = self._due(), self.last
-        countdown = int(countdown_of(torch.tensor(due.step - at))) if due is not None else NO_COUNTDOWN
+        countdown = COUNTDOWN[min(max(due.step - at + LATE, 0), LATE + MAX_GAP)] if due is not None else NO_COUNTDOWN
         next_key = due.key if due is not None else NO_KEY
         now_key = now.key if now is not None and now.end > at else NO_KEY
-        knows = [has_melody for _, has_melody in self.given]
-        return Situation(
-            torch.tensor([[held]] * self.rows, device=self.device),
-            torch.tensor([[countdown if known else NO_COUNTDOWN] for known in knows], device=self.device),
-            torch.tensor([[next_key if known else NO_KEY] for known in knows], device=self.device),
-            torch.tensor([[now_key if known else NO_KEY] for known in knows], device=self.device),
-        )
+        known, unknown = (countdown, next_key, now_key), (NO_COUNTDOWN, NO_KEY, NO_KEY)
+        values = np.array([known if has_melody else unknown for _, has_melody in self.given])
+        held = np.empty((len(values), 1, KEYS + 1), np.float32)
+        held[..., :KEYS], held[..., KEYS] = self.releases > at, self.pedal
+        return Situation(*(torch.from_numpy(part) for part in (held, *values.T[..., None])))
 
-    @torch.inference_mode()
-    def _trunk(self, tokens: Tensor, struck: Tensor, situation: Situation, moments: list[int], begin: bool) -> Tensor:
-        steps = torch.tensor([[moment - self.origin for moment in moments]], device=self.device)
-        tokens, struck, steps = (part.expand(self.rows, *part.shape[1:]) for part in (tokens, struck, steps))
-        return self.model.decoder.trunk(tokens, struck, situation, steps, self.memory, self.cache, begin)
+    def _read(self, rows: list[list[int]], struck: list[bool], moments: list[int], situations: list[Situation]) -> None:
+        """Let the decoder read steps (rows: their tokens), and keep what it says of the next gap."""
+        situation = situations[0]
+        if len(situations) > 1:
+            situation = Situation(*(torch.cat(parts, 1) for parts in zip(*situations, strict=True)))
+        tokens = torch.tensor(rows, dtype=torch.long).reshape(-1, 4)
+        flags, steps = torch.tensor(struck, dtype=torch.bool), torch.tensor(moments) - self.origin
+        self.gaps = self.decoder.read(tokens, flags, situation, steps)
 
-    def _all(self, value: int | bool) -> Tensor:
-        return torch.full((self.rows, 1), int(value), device=self.device)
-
-    def _logits(self, state: Tensor, index: int) -> Tensor:
-        logits = self.model.decoder.logits(state, index)[:, 0].float().cpu()
+    def _guided(self, logits: Tensor) -> Tensor:
         return guided(logits, self.options, self.style is not None, bool(self.melody))
 
-    def _pick(self, state: Tensor, index: int) -> int:
-        return pick(self._logits(state, index), self.options.temperature, self.generator)
+    def _pick(self, logits: Tensor) -> int:
+        return pick(self._guided(logits), self.options.temperature, self.generator)

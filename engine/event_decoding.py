@@ -14,13 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.autoencoder import Autoencoder
-from engine.decoding import HORIZON, SHOWN, MelodyNote, Step, remembered
+from engine.decoding import HORIZON, SHOWN, MelodyNote, Step, StepDecoder, remembered
 from engine.errors import RequestError
 from engine.event_codec import EventCodec, steps_reached
 from engine.sampling import SamplingOptions, conditions, guided, pick
 from engine.situation import Melody
-from engine.transformer import Cache
 from engine.vocabulary import (
     DURATIONS,
     EOS,
@@ -43,7 +41,7 @@ CODEC = EventCodec()
 class EventWriter:
     """Writes one take of a model of events. Fields as of `NoteWriter`, but a melody can only guide."""
 
-    model: Autoencoder
+    decoder: StepDecoder
     style: Tensor | None
     melody: list[MelodyNote]
     length: int
@@ -55,7 +53,6 @@ class EventWriter:
     def __post_init__(self) -> None:
         if self.keep and self.melody:
             raise RequestError("This model hears a melody but can't be made to keep it", "Choose the melody mode guide")
-        self.device = next(self.model.parameters()).device
         self.generator = torch.Generator().manual_seed(self.seed)
         self.given = conditions(self.options, self.style is not None, bool(self.melody))
         self.now = 0
@@ -78,8 +75,7 @@ class EventWriter:
         overlong = [key for key, note in self.sounding.items() if self.now - note.at >= MAX_DURATION]
         if overlong and not self._is_velocity_said():
             return NOTE_OFF + overlong[0]
-        logits = self.model.decoder.logits(self.state[:, -1:], 0)[:, 0].float().cpu()
-        scores = guided(logits, self.options, self.style is not None, bool(self.melody))
+        scores = guided(self.logits, self.options, self.style is not None, bool(self.melody))
         scores = scores.masked_fill(~self._allowed(), float("-inf"))
         token = pick(scores, self.options.temperature, self.generator, self.options.top_p)
         is_over = token == EOS or self.now + _shift(token) >= self.length
@@ -127,13 +123,13 @@ class EventWriter:
 
     def _append(self, token: int) -> None:
         self.context.append(token)
-        is_full = len(self.context) >= self.model.config.window
+        is_full = len(self.context) >= self.decoder.model.config.window
         if is_full or (self.melody and self.now - self.origin >= SHOWN):
             origin = self._middle()
             if origin > self.origin or is_full:
                 self.open_window(origin if origin > self.origin else self.now)
                 return
-        self.state = self._trunk([token], begin=False)
+        self._read([token])
 
     def _middle(self) -> int:
         """The onset of the middle note of the window."""
@@ -150,9 +146,8 @@ class EventWriter:
         if before and before[-1] >= VELOCITY:  # its note is still to come
             self.velocity = before[-1] - VELOCITY
             self.context.append(before[-1])
-        self.memory = remembered(self.model, self.style, self._melody(), self.given)
-        self.cache = Cache(self.model.config.window + 2)
-        self.state = self._trunk(self.context, begin=True)
+        self.decoder.begin(remembered(self.decoder.model, self.style, self._melody(), self.given))
+        self._read(self.context, is_first=True)
 
     def _events_since(self, origin: int) -> list[int]:
         """The events from a step to now, no more than three quarters of a window."""
@@ -166,7 +161,7 @@ class EventWriter:
         rest = self.now - origin - int(steps_reached(tokens)[-1:].sum())
         shifts = [MAX_SHIFT] * (rest // MAX_SHIFT) + [rest % MAX_SHIFT] * (rest % MAX_SHIFT > 0)
         events: list[int] = tokens[:, 0].tolist() + [TIME_SHIFT + shift - 1 for shift in shifts]
-        return events[-(self.model.config.window * 3 // 4) :]
+        return events[-(self.decoder.model.config.window * 3 // 4) :]
 
     def _melody(self) -> Melody:
         """The melody from the window's beginning to the horizon, on the grid of 100 ms; (1, frames, …)."""
@@ -178,12 +173,11 @@ class EventWriter:
             frames, steps, valid = np.zeros((1, 1), np.int64), np.zeros(1, np.int64), np.zeros(1, bool)
         return Melody(*(torch.from_numpy(part)[None] for part in (frames, steps, steps, steps, valid)))
 
-    @torch.inference_mode()
-    def _trunk(self, events: list[int], begin: bool) -> Tensor:
-        tokens = torch.tensor(events, dtype=torch.long, device=self.device).reshape(1, -1, 1)
-        tokens = tokens.expand(len(self.given), -1, -1)
-        struck = torch.zeros(tokens.shape[:2], dtype=torch.bool, device=self.device)
-        return self.model.decoder.trunk(tokens, struck, None, struck, self.memory, self.cache, begin)
+    def _read(self, events: list[int], is_first: bool = False) -> None:
+        """Let the decoder read events, and keep what it says of the next."""
+        tokens = torch.tensor(events, dtype=torch.long)[:, None]
+        none = torch.zeros(len(events) + is_first, dtype=torch.long)  # events have no moments
+        self.logits = self.decoder.read(tokens, none[is_first:].bool(), None, none)
 
 
 def _shift(token: int) -> int:

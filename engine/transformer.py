@@ -83,9 +83,12 @@ class Rotation:
     @classmethod
     def by_time(cls, steps: Tensor, head: int) -> Rotation:
         """Musical time. steps: (batch, time) int64, 10 ms each."""
-        waves = torch.logspace(math.log10(SHORTEST), math.log10(LONGEST), head // 2, dtype=torch.float64)
-        angles = (steps.double() * STEP)[:, None, :, None] * (2 * math.pi / waves).to(steps.device)
-        return cls(angles)
+        return cls((steps.double() * STEP)[:, None, :, None] * cls.by_second(head).to(steps.device))
+
+    @staticmethod
+    def by_second(head: int) -> Tensor:
+        """By how much a second of musical time turns, (head / 2) radians."""
+        return 2 * math.pi / torch.logspace(math.log10(SHORTEST), math.log10(LONGEST), head // 2, dtype=torch.float64)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Turn x (batch, heads, time, head)."""
@@ -228,13 +231,14 @@ class CrossAttention(nn.Module):
         if turn is not None:
             query = turn(query + self.query_peak)
         if self.training or layer not in memory.projected:
-            memory.projected[layer] = self._project(memory)
+            memory.projected[layer] = self.project(memory)
         key, value = memory.projected[layer]
         y = weigh(query, key, value, memory.mask)
         mixed: Tensor = self.out(y.transpose(1, 2).flatten(2))
         return mixed
 
-    def _project(self, memory: Memory) -> tuple[Tensor, Tensor]:
+    def project(self, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Keys and values of the memory, each (batch, heads, notes, head)."""
         batch, notes, _ = memory.vectors.shape
         parts = self.key_value(memory.vectors).split(self.widths, dim=-1)
         key, value = (part.view(batch, notes, self.kv_heads, -1).transpose(1, 2) for part in parts)

@@ -10,6 +10,7 @@ from hypothesis import settings
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads; see studio.cli.main
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="hommage-tests-")  # QSettings writes here
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="hommage-tests-")  # and models keep their graphs here
 if "XDG_RUNTIME_DIR" not in os.environ:  # Qt would warn, and a Qt warning fails a test
     os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="hommage-tests-")
 

@@ -21,6 +21,8 @@ LAYERS = (
     {"autoencoder", "metavae"},
     {"checkpoint", "sampling"},
     {"decoding", "event_decoding"},
+    {"step_graph", "kept_graphs"},
+    {"onnx_decoder"},
     {"composer"},
 )
 PLAYBACK_KNOWS = ("engine.playback", "engine.performance", "engine.midi", "engine.errors", "engine.assets")

@@ -9,7 +9,7 @@ import torch
 from engine.autoencoder import Window
 from engine.codec import one_voice_a_key
 from engine.composer import Composer, Request
-from engine.decoding import BREATH, MelodyNote, NoteWriter, Step
+from engine.decoding import BREATH, MelodyNote, NoteWriter, Step, TorchDecoder
 from engine.errors import RequestError
 from engine.event_codec import EventCodec
 from engine.event_decoding import EventWriter
@@ -28,34 +28,35 @@ def writer(model=None, melody=TUNE, length=1600, seed=3, **options):
     """A writer of notes. Options: of the sampling, or keep and style."""
     own = {name: options.pop(name) for name in ("keep", "style") if name in options}
     given = {"style": STYLE, "keep": True} | own
-    return NoteWriter(
-        model or small_model(), melody=melody, length=length, seed=seed, options=SamplingOptions(**options), **given
-    )
+    decoder = TorchDecoder(model or small_model())
+    return NoteWriter(decoder, melody=melody, length=length, seed=seed, options=SamplingOptions(**options), **given)
 
 
 def event_writer(model=None, melody=(), length=1200, seed=3, style=STYLE, **options):
-    return EventWriter(model or small_model("events"), style, list(melody), length, SamplingOptions(**options), seed)
+    decoder = TorchDecoder(model or small_model("events"))
+    return EventWriter(decoder, style, list(melody), length, SamplingOptions(**options), seed)
 
 
-def recorded(take: NoteWriter) -> list[tuple[int, torch.Tensor]]:
-    """(field, log probabilities) of each choice the writer makes from now on."""
-    found: list[tuple[int, torch.Tensor]] = []
-    logits = take._logits
+class Recorded(TorchDecoder):
+    """Keeps (field, log probabilities) of each answer. With `brief`, all notes last the shortest time, so that no held
+    key is struck again (training shortens the earlier note)."""
 
-    def record(state, index):
-        scores = logits(state, index)
-        found.append((index, torch.log_softmax(scores.float(), -1)))
+    def __init__(self, model, brief=True):
+        super().__init__(model)
+        self.found: list[tuple[int, torch.Tensor]] = []
+        self.brief = brief
+
+    def _logits(self, index):
+        scores = super()._logits(index)
+        self.found.append((index, torch.log_softmax(scores[0], -1)))
+        if self.brief and index == DURATION:
+            scores[:, 1:] = float("-inf")
         return scores
 
-    take._logits = record
-    return found
 
-
-def with_short_notes(take: NoteWriter) -> NoteWriter:
-    """All notes last the shortest time, so that no held key is struck again (training shortens the earlier note)."""
-    choose = take._pick
-    take._pick = lambda state, index: 0 if index == DURATION and choose(state, index) >= 0 else choose(state, index)
-    return take
+def recorded(model, melody=TUNE, **options) -> NoteWriter:
+    """A writer of brief notes whose decoder keeps its answers."""
+    return NoteWriter(Recorded(model), STYLE, melody, 1600, SamplingOptions(), **options)
 
 
 def as_trained(take: NoteWriter, steps: list[Step], melody: list[MelodyNote], pedal: bool = False) -> torch.Tensor:
@@ -74,41 +75,37 @@ def as_trained(take: NoteWriter, steps: list[Step], melody: list[MelodyNote], pe
     )
     notes = np.array(melody or [(0, 1, 0)])
     columns = [torch.from_numpy(column)[None] for column in (notes[:, 0], notes[:, 1], notes[:, 2])]
-    tokens = torch.from_numpy(take.model.codec.melody_tokens(notes[:, 0], notes[:, 2], notes[:, 1] - notes[:, 0]))[None]
+    model = take.decoder.model
+    tokens = torch.from_numpy(model.codec.melody_tokens(notes[:, 0], notes[:, 2], notes[:, 1] - notes[:, 0]))[None]
     given = Melody(tokens, *columns, torch.full((1, len(notes)), bool(melody)))
     with torch.inference_mode():
-        memory = take.model.remember(STYLE, torch.tensor([True]), given)
-        return take.model(window, memory, given)[0]
+        memory = model.remember(STYLE, torch.tensor([True]), given)
+        return model(window, memory, given)[0]
 
 
-def nats_as_written(choices, steps):
+def nats_as_written(answers, steps):
     """(as written, step, field) of every free choice, in the order they were made."""
-    following = iter(choices)
+    following = iter(answers)
     for number, step in enumerate(steps):
-        if number:
-            field, scores = next(following)
-            assert field == GAP
-            if not step.was_forced:
-                yield -scores[int(GAPS.table[min(step.at - steps[number - 1].at, MAX_GAP)])].item(), number, GAP
-        if not step.was_forced:
-            _, scores = next(following)
-            yield -scores[MELODY if step.is_melody else step.symbol].item(), number, PITCH
+        gap = step.at - steps[number - 1].at if number else 0
+        chosen = {GAP: int(GAPS.table[min(gap, MAX_GAP)]), PITCH: MELODY if step.is_melody else step.symbol}
         if step.symbol < KEYS:
-            for field, value in ((VELOCITY_FIELD, step.velocity), (DURATION, step.duration)):
-                found, scores = next(following)
-                assert found == field
+            chosen |= {VELOCITY_FIELD: step.velocity, DURATION: step.duration}
+        for field, value in chosen.items():
+            found, scores = next(following)
+            assert found == field
+            if not (step.was_forced and field in (GAP, PITCH)) and (number or field != GAP):
                 yield -scores[value].item(), number, field
 
 
 @pytest.mark.parametrize("melody", [TUNE, []], ids=["with a melody", "without"])
 @pytest.mark.parametrize("seed", [3, 4])
 def test_step_by_step_is_as_trained(melody, seed):
-    take = with_short_notes(writer(small_model(window=400), melody, seed=seed))
-    choices = recorded(take)
+    take = recorded(small_model(window=400), melody, seed=seed)
     steps = list(take.write())
     assert len(steps) > 10
     trained = as_trained(take, steps, melody)
-    for nats, number, field in nats_as_written(choices, steps):
+    for nats, number, field in nats_as_written(take.decoder.found, steps):
         assert nats == pytest.approx(trained[number, field].item(), abs=1e-5)
 
 
@@ -116,9 +113,9 @@ def test_a_window_read_again_goes_on_as_it_was_written():
     """Reading all steps at once gives the state that writing them one by one gave."""
     take = writer(small_model(window=400))
     list(islice(take.write(), 40))
-    state, due, pedal = take.state[:, -1], take.next_note, take.pedal
+    state, due, pedal = take.decoder.state, take.next_note, take.pedal
     take.open_window(0)
-    torch.testing.assert_close(take.state[:, -1], state, atol=1e-5, rtol=0)
+    torch.testing.assert_close(take.decoder.state, state, atol=1e-5, rtol=0)
     assert (take.next_note, take.pedal) == (due, pedal)
 
 
@@ -134,8 +131,7 @@ def test_a_take_longer_than_the_window_goes_on(keep):
 
 def test_a_new_window_goes_on_as_trained():
     """Steps 24 to 35 are written in the window of steps 12 to 35, which knows nothing of what was before."""
-    take = with_short_notes(writer(small_model(window=24)))
-    choices = recorded(take)
+    take = recorded(small_model(window=24), seed=3)
     steps = list(islice(take.write(), 36))
     begin, struck_before = steps[12].at, sum(step.is_melody for step in steps[:12])
     window = [step._replace(at=step.at - begin, release=step.release - begin) for step in steps[12:]]
@@ -143,7 +139,7 @@ def test_a_new_window_goes_on_as_trained():
     moves = [step.symbol for step in steps[:12] if step.symbol >= KEYS]
     trained = as_trained(take, window, melody, pedal=moves[-1:] == [PEDAL_DOWN])
     compared = 0
-    for nats, number, field in nats_as_written(choices, steps):
+    for nats, number, field in nats_as_written(take.decoder.found, steps):
         if number >= 24:
             assert nats == pytest.approx(trained[number - 12, field].item(), abs=1e-5)
             compared += 1
@@ -251,9 +247,9 @@ def test_a_strength_of_one_leaves_out_nothing(write):
 @both
 def test_rows_of_a_strength_are_those_of_a_take_without_the_condition(write):
     """The row without style is what a take without style would hear; likewise without melody."""
-    rows = write(melody=TUNE, style_strength=2.0, melody_strength=2.0).state[:, -1]
+    rows = write(melody=TUNE, style_strength=2.0, melody_strength=2.0).decoder.state
     for row, given in enumerate(({}, {"style": None}, {"melody": []})):
-        alone = write(**{"melody": TUNE} | given).state[0, -1]
+        alone = write(**{"melody": TUNE} | given).decoder.state[0]
         torch.testing.assert_close(rows[row], alone, atol=1e-5, rtol=0)
 
 
@@ -275,9 +271,8 @@ def events_of(take: EventWriter) -> list[int]:
 
 
 def test_event_by_event_is_as_trained():
-    take = event_writer(small_model("events", window=400), TUNE, length=900)
-    found, logits = [], take.model.decoder.logits
-    take.model.decoder.logits = lambda state, index: (found.append(logits(state, index)), found[-1])[1]
+    decoder = Recorded(small_model("events", window=400), brief=False)
+    take = EventWriter(decoder, STYLE, TUNE, 900, SamplingOptions(), seed=3)
     events = events_of(take)
     assert len(events) > 60
     with torch.inference_mode():
@@ -285,10 +280,8 @@ def test_event_by_event_is_as_trained():
         empty = torch.zeros(1, len(events))
         valid = torch.ones(1, len(events), dtype=torch.bool)
         window = Window(tokens, valid, empty.long(), empty.long(), empty.bool(), torch.tensor([False]))
-        trained = take.model(window, take.memory, take._melody())[0, :, 0]
-    written = torch.stack(
-        [-torch.log_softmax(scores[0, 0], -1)[event] for scores, event in zip(found, events, strict=False)]
-    )
+        trained = decoder.model(window, decoder.memory, take._melody())[0, :, 0]
+    written = torch.stack([-scores[event] for (_, scores), event in zip(decoder.found, events, strict=False)])
     torch.testing.assert_close(written, trained, atol=1e-5, rtol=0)
 
 
@@ -350,7 +343,7 @@ def test_a_new_window_of_events_has_the_notes_that_sound_and_the_time_that_passe
 
 def test_a_melody_cannot_be_kept_by_a_model_of_events():
     with pytest.raises(RequestError, match="guide"):
-        EventWriter(small_model("events"), STYLE, TUNE, 1000, SamplingOptions(), 0, keep=True)
+        EventWriter(TorchDecoder(small_model("events")), STYLE, TUNE, 1000, SamplingOptions(), 0, keep=True)
 
 
 # The composer, with either codec

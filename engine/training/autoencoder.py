@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import lightning.pytorch.loggers
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -110,6 +111,7 @@ class AutoencoderTraining(lightning.LightningModule):
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.spent = 0.0  # seconds trained, over all resumptions
         self.tick = time.monotonic()
+        self.parts = 1  # that a step's windows are gone through in, because of memory
 
     def begin_with(self, model: Autoencoder) -> None:
         """Start from a trained model's weights."""
@@ -127,9 +129,7 @@ class AutoencoderTraining(lightning.LightningModule):
     def training_step(self, batch: dict[str, Any], index: int) -> None:
         """One step of both optimisers."""
         optimizers = self.optimizers()
-        window = batch["window"]
-        loss, untold = self.loss(batch)
-        self.manual_backward(loss + self.config.hint * untold)
+        loss, untold = self._backward(batch)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         scale = self._rate()
         for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
@@ -145,11 +145,40 @@ class AutoencoderTraining(lightning.LightningModule):
                 else:
                     self.average[name].copy_(value)
         now = time.monotonic()
-        self.spent, self.tick = self.spent + now - self.tick, now
-        self.log("nats_a_step", loss.detach(), prog_bar=True)
-        self.log("style_untold", untold.detach())
-        self.log("notes", float(notes_struck(self.model.codec, window).sum()), prog_bar=True)
-        self.log("hours", self.spent / 3600, prog_bar=True)
+        seconds, self.tick = now - self.tick, now
+        self.spent += seconds
+        notes = int(notes_struck(self.model.codec, batch["window"]).sum())
+        self.log("nats_a_step", loss, prog_bar=True)
+        self.log("style_untold", untold)
+        self.log("notes", float(notes))
+        self.log("steps_a_second", 1 / seconds, prog_bar=True)
+        self.log("notes_a_second", notes / seconds, prog_bar=True)
+        self.log("hours", self.spent / 3600)
+        self.log("hours_left", max(self.config.hours - self.spent / 3600, 0.0), prog_bar=True)
+
+    def _backward(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """Gradients of a batch, and its losses; in more and smaller parts from here on if memory does not hold it.
+
+        Each part has its own spread of styles. Raises torch.OutOfMemoryError where one window alone is too much.
+        """
+        windows = len(batch["has_style"])
+        while True:
+            try:
+                losses = torch.zeros(2)
+                for part in range(self.parts):
+                    rows = slice(part * windows // self.parts, (part + 1) * windows // self.parts)
+                    some = apply_to_collection(batch, Tensor, lambda values, rows=rows: values[rows])
+                    share = float(some["window"].valid.sum() / batch["window"].valid.sum())
+                    loss, untold = self.loss(some)
+                    self.manual_backward(share * (loss + self.config.hint * untold))
+                    losses += share * torch.stack([loss.detach(), untold.detach()]).cpu()
+                return losses[0], losses[1]
+            except torch.OutOfMemoryError:
+                if 2 * self.parts > windows // 2:  # a spread needs two
+                    raise
+            self.parts *= 2
+            self.zero_grad(set_to_none=True)
+            torch.cuda.empty_cache()
 
     @property
     def steps_done(self) -> int:
@@ -280,13 +309,18 @@ class Validation(lightning.Callback):
 
 
 def train(
-    data: Path, folder: Path, config: TrainingConfig, most_steps: int | None = None, start: Autoencoder | None = None
+    data: Path,
+    folder: Path,
+    config: TrainingConfig,
+    most_steps: int | None = None,
+    start: Autoencoder | None = None,
+    compiles: bool = False,
 ) -> Iterator[str]:
     """Train, or go on where `folder` stands, to the time budget or so many steps in all; yields what was done.
 
-    start: a trained model whose weights a new run begins with.
-
-    The moving average of the weights is in its checkpoint.
+    start: a trained model whose weights a new run begins with; compiles: let torch.compile have the blocks, which pays
+    on a GPU. Logs go to `folder/logs`, as CSV and for TensorBoard; the moving average of the weights is in the
+    checkpoint. Raises RequestError where memory does not hold two windows of the configuration.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(json.dumps(asdict(config), indent=2) + "\n")
@@ -294,6 +328,9 @@ def train(
     module = AutoencoderTraining(config)
     if start is not None:
         module.begin_with(start)
+    if compiles:
+        for part in (module.model.decoder, module.model.performance_encoder, module.model.melody_encoder):
+            part.compile()
     saver = ModelCheckpoint(
         folder, filename="last", enable_version_counter=False, every_n_train_steps=2 * config.steps_a_checkpoint
     )
@@ -302,13 +339,18 @@ def train(
         max_steps=-1 if most_steps is None else 2 * most_steps,  # Lightning counts each optimiser's
         accelerator="auto",
         precision="bf16-mixed",
-        logger=lightning.pytorch.loggers.CSVLogger(folder, name="logs"),
+        logger=[CSVLogger(folder, name="logs", flush_logs_every_n_steps=16), TensorBoardLogger(folder, name="logs")],
         callbacks=[saver, Validation(data, folder, config)],
         enable_model_summary=False,
-        log_every_n_steps=16,
+        log_every_n_steps=1,
     )
     last = folder / LAST
     yield f"{'resuming' if last.exists() else 'starting'} {sum(p.numel() for p in module.parameters()):,} parameters"
-    trainer.fit(module, datamodule=Batches(data, config), ckpt_path=last if last.exists() else None)
+    try:
+        trainer.fit(module, datamodule=Batches(data, config), ckpt_path=last if last.exists() else None)
+    except torch.OutOfMemoryError as error:
+        raise RequestError(
+            "Two windows are more than the memory holds", "Give a smaller model or shorter windows"
+        ) from error
     trainer.save_checkpoint(last)
     yield f"{module.steps_done} steps in {module.spent / 3600:.2f} h"

@@ -30,9 +30,12 @@ from engine.vocabulary import STEPS_PER_SECOND
 EXCERPT_SECONDS = 50.0
 LEAST_NOTES = 100  # of an excerpt
 JURY = 20  # performances a take's own is looked for among
+METRIC_FLOOR = 0.05  # of the mean variance: directions in which a player hardly wanders count no more than that allows
+METRIC_STYLES = 200  # performances the metric is found from
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the second style in a mixture
 
 Row = dict[str, Any]
+Floats = NDArray[np.float64]
 
 
 class Excerpt(NamedTuple):
@@ -227,6 +230,7 @@ class Style:
     styles: Sequence[Excerpt]
     seed: int
     takes: int = 1
+    options: Row = field(default_factory=dict)
     name: str = "style"
 
     def __len__(self) -> int:
@@ -245,7 +249,7 @@ class Style:
             "melody_performance": {"melody": melody, "style": vector},
         }
         for name, given in conditionings.items():
-            request = Request(seconds=own.seconds, seed=self.seed + case * self.takes, **given)
+            request = Request(seconds=own.seconds, seed=self.seed + case * self.takes, **given, **self.options)
             takes = [played(self.composer, request, number)[0] for number in range(self.takes)]
             row[name] = [overlap(spreads, feature_spreads(take)) for take in takes]
             row[f"{name}_heard"] = note_statistics(takes[0])
@@ -257,12 +261,17 @@ class Style:
 @dataclass
 class Transfer:
     """Another piece's melody in the style of a performance, and whether the performance is known again from the take:
-    by the model's own style vector and by an independent judge, among `JURY` performances."""
+    by the model's own style vector and by an independent judge, among `JURY` performances.
+
+    metric: (width, width) from `style_metric`; vectors are compared after it.
+    """
 
     composer: Composer
     styles: Sequence[Excerpt]
+    metric: Floats
     seed: int
     takes: int = 1
+    options: Row = field(default_factory=dict)
     name: str = "transfer"
     vectors: dict[int, NDArray[np.float32]] = field(default_factory=dict)  # of the styles, as they are needed
 
@@ -272,12 +281,18 @@ class Transfer:
     def row(self, case: int) -> Row:
         """One list of figures a take, and whether the judge knows the performance's own next part again."""
         own, following, _ = self.styles[case]
-        melody = extract_melody(stranger(self.styles, case, away=7).own)
+        melody = extract_melody(stranger(self.styles, case, away=7).own).slice(0, own.seconds)
         jury = [(case + place) % len(self.styles) for place in range(min(JURY, len(self.styles)))]  # its own is first
         vectors, judge = [self._vector(one) for one in jury], Judge([self.styles[one].own for one in jury])
         spreads, after = feature_spreads(own), feature_spreads(following)
         other = feature_spreads(stranger(self.styles, case).own)
-        request = Request(style=vectors[0], melody=melody, seconds=own.seconds, seed=self.seed + case * self.takes)
+        request = Request(
+            style=vectors[0],
+            melody=melody,
+            seconds=own.seconds,
+            seed=self.seed + case * self.takes,
+            **self.options,
+        )
         row: Row = {"style": own.name, "melody": melody.name, "takes": []}
         for number in range(self.takes):
             take, forced = played(self.composer, request, number)
@@ -306,7 +321,7 @@ class Transfer:
         if len(take) < LEAST_STYLE_NOTES:
             return -1
         vector = self.composer.style(take)
-        return int(np.argmin([_distance(vector, one) for one in vectors]))
+        return int(np.argmin([_distance(vector @ self.metric, one @ self.metric) for one in vectors]))
 
 
 @dataclass
@@ -316,6 +331,7 @@ class Interpolation:
     composer: Composer
     styles: Sequence[Excerpt]
     seed: int
+    options: Row = field(default_factory=dict)
     name: str = "interpolation"
 
     def __len__(self) -> int:
@@ -328,11 +344,25 @@ class Interpolation:
         row: Row = {"first": one.name, "second": two.name, "overlap_first": [], "overlap_second": []}
         for share in SHARES:
             vector = self.composer.style(one, two, weights=[1 - share, share])
-            take, _ = played(self.composer, Request(style=vector, seconds=one.seconds, seed=self.seed + case))
+            take, _ = played(
+                self.composer, Request(style=vector, seconds=one.seconds, seed=self.seed + case, **self.options)
+            )
             heard = feature_spreads(take)
             row["overlap_first"].append(overlap(first, heard)["average"])
             row["overlap_second"].append(overlap(second, heard)["average"])
         return row
+
+
+def style_metric(composer: Composer, styles: Sequence[Excerpt]) -> Floats:
+    """(width, width): after it, a style differs as much in every direction between two parts of one performance.
+
+    Such a distance says how far two styles are apart beside how far one player wanders. styles: of the training split.
+    """
+    pairs = np.stack([[composer.style(excerpt.own), composer.style(excerpt.following)] for excerpt in styles])
+    apart = (pairs[:, 0] - pairs[:, 1]).astype(np.float64)
+    within = apart.T @ apart / len(apart)
+    size, direction = np.linalg.eigh(within + METRIC_FLOOR * np.trace(within) / len(within) * np.eye(len(within)))
+    return np.asarray(direction / np.sqrt(size))
 
 
 def transposed_styles(composer: Composer, styles: Sequence[Performance], semitones: int = 3) -> float:
@@ -350,5 +380,5 @@ def transposed_styles(composer: Composer, styles: Sequence[Performance], semiton
     return float(np.mean(hits))
 
 
-def _distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+def _distance(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     return float(np.linalg.norm(a - b))

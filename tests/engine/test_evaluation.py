@@ -25,6 +25,7 @@ from engine.training.evaluation import (
     measured,
     read_rows,
     stranger,
+    style_metric,
 )
 from engine.training.judge import Judge, note_statistics
 from engine.training.likelihood import CONDITIONINGS, likelihoods, validation_batches, window_config
@@ -156,10 +157,11 @@ def test_each_evaluation_is_measured_and_reported(
     composer: Composer, styles: list[Excerpt], data: Dataset, tmp_path: Path
 ) -> None:
     short = [Excerpt(own.slice(0, 8), after.slice(0, 8), piece) for own, after, piece in styles]
+    metric = style_metric(composer, styles)
     tune = read_midi(asset("examples", "twinkle.mid")).slice(0, 5)
     for evaluation in (
         Style(composer, short, seed=0, takes=2),
-        Transfer(composer, short, seed=0, takes=2),
+        Transfer(composer, short, metric, seed=0, takes=2),
         Interpolation(composer, short, seed=0),
         Tunes(composer, short, [tune], seed=0),
     ):
@@ -179,8 +181,26 @@ def test_each_evaluation_is_measured_and_reported(
 
 def test_a_row_is_the_same_each_time(composer: Composer, styles: list[Excerpt]) -> None:
     short = [Excerpt(own.slice(0, 6), after.slice(0, 6), piece) for own, after, piece in styles]
-    rows = [Transfer(composer, short, seed=4).row(1) for _ in range(2)]
-    assert rows[0] == rows[1] != Transfer(composer, short, seed=5).row(1)
+    metric = style_metric(composer, styles)
+    rows = [Transfer(composer, short, metric, seed=4).row(1) for _ in range(2)]
+    assert rows[0] == rows[1] != Transfer(composer, short, metric, seed=5).row(1)
+
+
+def test_the_metric_makes_a_players_wandering_the_measure() -> None:
+    """Styles that wander ten times as far in one direction as in the others are as near there as elsewhere."""
+    random = np.random.default_rng(0)
+    wander = np.array([10.0, 1.0, 1.0, 1.0])
+
+    class Listener:
+        def style(self, performance: Performance) -> np.ndarray:
+            return random.normal(0, wander)
+
+    parts = Excerpt(Performance(), Performance(), "")
+    metric = style_metric(Listener(), [parts] * 2000)
+    sizes = [np.linalg.norm(wander[axis] * np.eye(4)[axis] @ metric) for axis in range(4)]
+    assert sizes[0] == pytest.approx(0.7, rel=0.1)
+    assert sizes[1:] == pytest.approx([sizes[1]] * 3, rel=0.1)
+    assert 0.25 < sizes[1] / sizes[0] < 1  # the floor keeps quiet directions from shouting
 
 
 # Sums

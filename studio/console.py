@@ -36,10 +36,13 @@ def say(text: str) -> None:
 
 
 class ProgressLine:
-    """Seconds of music done, drawn over itself on a terminal; elsewhere only its last line is written."""
+    """Seconds of music done, drawn over itself on a terminal; elsewhere only its last line is written.
 
-    def __init__(self, label: str, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._label, self._seconds, self._clock = label, seconds, clock
+    unit: what is counted instead of seconds, such as files.
+    """
+
+    def __init__(self, label: str, seconds: float, clock: Callable[[], float] = time.monotonic, unit: str = "") -> None:
+        self._label, self._seconds, self._clock, self._unit = label, seconds, clock, unit
         self._begin = clock()
         self._drawn_at = float("-inf")
         self._is_terminal = sys.stderr.isatty()
@@ -60,4 +63,6 @@ class ProgressLine:
         filled = round(share * BAR)
         speed = done / max(self._clock() - self._begin, 1e-3)
         bar = "█" * filled + "░" * (BAR - filled)
+        if self._unit:
+            return f"{self._label} {bar} {done:,.0f} of {self._seconds:,.0f}, {speed:.1f} {self._unit} a second"
         return f"{self._label} {bar} {done:5.1f} of {self._seconds:.1f} s, {speed:.1f} × real time"

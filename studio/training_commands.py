@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,22 +43,56 @@ TUNES = ("twinkle", "clair-de-lune", "ode-to-joy", "greensleeves", "amazing-grac
 
 @app.command()
 def prepare(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder with catalogue.csv.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR")],
-    workers: Annotated[int, typer.Option(metavar="N", help="Processes; else one a core.")] = 0,
+    sources: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="SOURCE…", help="Folders or archives with MIDI files or a catalogue.csv, or a catalogue."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Run again to go on with what is missing.")
+    ] = None,
+    workers: Annotated[int, typer.Option(metavar="N", min=0, help="Processes; else one a core.")] = 0,
+    verified: Annotated[Path | None, typer.Option("--verify", metavar="DIR", help="Check a data set instead.")] = None,
 ) -> None:
-    """Prepare performances for training: parsed, melodies found, memory-mapped."""
+    """Prepare performances for training: parsed, melodies found, each recording once, memory-mapped."""
+    if verified is not None:
+        _verify(verified)
+        return
+    if not sources or output is None:
+        raise RequestError("There is nothing to prepare", "Give hommage prepare SOURCE… -o DIR, or --verify DIR")
     from engine.training.prepare import prepare as prepared
 
-    line = ProgressLine("Files", 1.0)
-    left_out = 0
-    for done, total, fault in prepared(source, output, workers or os.cpu_count() or 1):
+    try:
+        steps = prepared(sources, output, workers or os.cpu_count() or 1)
+        left_out = _shown("Prepared", "files", steps, lambda fault: say(f"Left out: {fault}"))
+    except KeyboardInterrupt:
+        say("Stopped: what is prepared is kept, and the same command goes on.")
+        raise
+    say(f"{output} is ready. Files left out: {left_out}" + (", see its left-out.jsonl." if left_out else "."))
+
+
+def _verify(data: Path) -> None:
+    """What is wrong with a data set, a line each, and exit code 1; or what it holds, as JSON."""
+    from engine.training.verify import summary, verify
+
+    if _shown("Checked", "performances", verify(data), typer.echo):
+        raise typer.Exit(1)
+    print_json(summary(data))
+
+
+def _shown(label: str, unit: str, steps: Iterator[tuple[int, int, str]], tell: Callable[[str], object]) -> int:
+    """Show the progress of (done, all, fault or ""), tell each fault, and return how many there are."""
+    line, done, faults = None, 0, 0
+    for done, total, fault in steps:
+        line = line or ProgressLine(label, total, unit=unit)
         if fault:
-            left_out += 1
-            say(f"Left out: {fault}")
-        line.show(done / total)
-    line.end(1.0)
-    say(f"{output} is ready; {left_out} files were left out.")
+            faults += 1
+            tell(fault)
+        line.show(done)
+    if line:
+        line.end(done)
+    return faults
 
 
 @train_app.command("autoencoder")
@@ -75,6 +110,9 @@ def train_autoencoder(
     start: Annotated[
         Path | None, typer.Option("--start", metavar="MODEL", help="A new run begins with this model's weights.")
     ] = None,
+    compiles: Annotated[
+        bool, typer.Option("--compile", help="Compile the blocks first; it takes minutes and pays on a GPU.")
+    ] = False,
 ) -> None:
     """Train the Transformer autoencoder to a time budget."""
     _need_data(data)
@@ -93,7 +131,7 @@ def train_autoencoder(
         raise RequestError(f"There is no configuration {config}", f"Give {', '.join(CONFIGS)} or a JSON file")
     if threads:
         torch.set_num_threads(threads)
-    for line in train(data, output, chosen, start=load_model(start) if start else None):
+    for line in train(data, output, chosen, start=load_model(start) if start else None, compiles=compiles):
         say(line)
 
 
@@ -192,10 +230,13 @@ def transfer(
 ) -> None:
     """Another piece's melody in the style of each performance, and whether the performance is known again."""
     composer, music = _composer(model, device), _music(data, split)
-    from engine.training.evaluation import Transfer, excerpts
+    from engine.training.evaluation import METRIC_STYLES, Transfer, excerpts, style_metric
 
     found = excerpts(music, performances, seed, has_pieces_once=False)
-    _measure(Transfer(composer, found, seed, takes), composer, output, {"split": split, "seed": seed, "takes": takes})
+    metric = style_metric(composer, excerpts(_music(data, "train"), METRIC_STYLES, seed, has_pieces_once=False))
+    _measure(
+        Transfer(composer, found, metric, seed, takes), composer, output, {"split": split, "seed": seed, "takes": takes}
+    )
 
 
 @evaluate_app.command()
@@ -295,7 +336,9 @@ def _composer(model: str, device: Device) -> Composer:
 
 
 def _need_data(data: Path) -> None:
-    if not (data / "events.npy").exists():
+    from engine.training.dataset import is_data_set
+
+    if not is_data_set(data):
         raise RequestError(f"{data} is not a prepared data set", "Make one with hommage prepare")
 
 

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.event_codec import EventCodec, steps_reached
+from engine.training.dataset import Events, sounding_ends
 from engine.training.windows import MS_PER_STEP, Sample, Windows, is_pedal_down
-from engine.vocabulary import EOS, FRAME, KEYS, PEDAL_UP
+from engine.vocabulary import EOS, FRAME, KEYS
 
 Ints = NDArray[np.int64]
 TOKENS_A_ROW = 4  # 3.9 a note on the training archive
@@ -47,13 +48,11 @@ class EventWindows(Windows):
         """See `Windows`."""
         return steps // TOKENS_A_ROW
 
-    def style_tokens(self, events: NDArray[np.void], first: int, length: int, semitones: int, factor: float) -> Ints:
+    def style_tokens(self, events: Events, first: int, length: int, semitones: int, factor: float) -> Ints:
         """See `Windows`."""
         return heard_notes(events, first, self.rows(length), semitones, factor).tokens[:length]
 
-    def window(
-        self, events: NDArray[np.void], start: int, semitones: int, factor: float, random: np.random.Generator
-    ) -> Sample:
+    def window(self, events: Events, start: int, semitones: int, factor: float, random: np.random.Generator) -> Sample:
         """See `Windows`."""
         config = self.config
         ahead = int(random.integers(config.ahead + 1))
@@ -62,7 +61,7 @@ class EventWindows(Windows):
         begin = int(notes.onsets[:1].sum())
         tokens = notes.tokens
         if start + enough < len(events):  # from here on, what is heard is not all among the notes
-            known = _steps(events["onset"][start + enough], factor) - begin
+            known = _steps(events[start + enough : start + enough + 1]["onset"], factor) - begin
             tokens = tokens[steps_reached(tokens) < known]
         else:
             tokens = np.append(tokens, [[EOS]], axis=0)
@@ -84,7 +83,7 @@ class EventWindows(Windows):
         )
 
 
-def heard_notes(events: NDArray[np.void], first: int, count: int, semitones: int, factor: float) -> HeardNotes:
+def heard_notes(events: Events, first: int, count: int, semitones: int, factor: float) -> HeardNotes:
     """The notes among `count` rows from row `first` on, transposed, stretched, as long as they sound."""
     chunk = events[first : first + count]
     onsets, symbols = chunk["onset"].astype(np.int64), chunk["symbol"].astype(np.int64)
@@ -103,21 +102,6 @@ def heard_notes(events: NDArray[np.void], first: int, count: int, semitones: int
     )
     order = np.lexsort((notes.keys, notes.onsets))
     return HeardNotes(*(column[order] for column in notes))
-
-
-def sounding_ends(onsets: Ints, ends: Ints, symbols: Ints, pedal: bool) -> Ints:
-    """Ends of events (notes and pedals, in order of time) with the sustain pedal applied, as
-    `Performance.with_sustain_applied` does. pedal: whether it is down before; still down at the end, it lifts with the
-    last key."""
-    moves = symbols >= KEYS
-    times, is_down = onsets[moves], np.append(pedal, symbols[moves] != PEDAL_UP)
-    is_held = is_down[np.searchsorted(times, ends, side="right")]
-    lifts = np.append(times[~is_down[1:]], max(ends.max(initial=0), onsets.max(initial=0)))
-    lift = lifts[np.minimum(np.searchsorted(lifts, ends, side="right"), len(lifts) - 1)]
-    order = np.lexsort((onsets, symbols))
-    again = np.full(len(onsets), lifts[-1])
-    again[order[:-1]] = np.where(np.diff(symbols[order]) == 0, onsets[order][1:], lifts[-1])
-    return np.where(is_held & ~moves, np.maximum(ends, np.minimum(lift, again)), ends)
 
 
 def _steps(milliseconds: NDArray[np.integer], factor: float) -> Ints:

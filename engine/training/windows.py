@@ -16,8 +16,9 @@ from torch import Tensor
 
 from engine.autoencoder import Window
 from engine.codec import NoteCodec, one_voice_a_key
+from engine.errors import RequestError
 from engine.situation import Melody
-from engine.training.dataset import Dataset
+from engine.training.dataset import Dataset, Events, lengths
 from engine.vocabulary import END, GAPS, KEYS, MAX_DURATION, PEDAL_DOWN, PEDAL_UP, RANK
 
 Ints = NDArray[np.int64]
@@ -68,8 +69,12 @@ class Windows(torch.utils.data.Dataset[Sample]):
     def __init__(self, data: Dataset, config: WindowConfig, seed: int, size: int = 1 << 40) -> None:
         self.data, self.config, self.seed, self.size = data, config, seed, size
         self.codec = NoteCodec()
-        lengths = np.array([piece.after - piece.first for piece in data.pieces])
-        self.borders = np.cumsum(lengths)
+        self.borders = np.cumsum(lengths(data.pieces))
+        if not len(self.borders):
+            raise RequestError(
+                "There are no performances in a split of this data set",
+                "Prepare more files, or give them a catalogue with splits",
+            )
 
     def __len__(self) -> int:
         return self.size
@@ -79,7 +84,7 @@ class Windows(torch.utils.data.Dataset[Sample]):
         config = self.config
         row = int(random.integers(self.borders[-1]))
         piece = self.data.pieces[int(np.searchsorted(self.borders, row, side="right"))]
-        events = np.asarray(self.data.events[piece.first : piece.after])
+        events = self.data.events[piece.first : piece.after]
         start = int(random.integers(max(len(events) - self.rows(config.steps) // 2, 1)))
         semitones, factor = self._augmentation(random, config.transpose, config.stretch)
         sample = self.window(events, start, semitones, factor, random)
@@ -105,7 +110,7 @@ class Windows(torch.utils.data.Dataset[Sample]):
         """Rows of the data set that so many steps are about."""
         return steps
 
-    def style_tokens(self, events: NDArray[np.void], first: int, length: int, semitones: int, factor: float) -> Ints:
+    def style_tokens(self, events: Events, first: int, length: int, semitones: int, factor: float) -> Ints:
         """Tokens of about `length` steps from row `first` on."""
         return self._tokens(events[first : first + length], semitones, factor)[0]
 
@@ -114,7 +119,7 @@ class Windows(torch.utils.data.Dataset[Sample]):
             return 0, 1.0
         return int(random.integers(-semitones, semitones + 1)), float(random.uniform(1 - stretch, 1 + stretch))
 
-    def _tokens(self, events: NDArray[np.void], semitones: int, factor: float) -> tuple[Ints, Ints, Ints, Ints]:
+    def _tokens(self, events: Events, semitones: int, factor: float) -> tuple[Ints, Ints, Ints, Ints]:
         """Tokens, durations in steps, the order of the events (some may be left out), and the steps they begin at."""
         symbols = events["symbol"].astype(np.int64)
         symbols = np.where(symbols < KEYS, symbols + semitones, symbols)
@@ -128,9 +133,7 @@ class Windows(torch.utils.data.Dataset[Sample]):
         tokens = self.codec.tokens(onsets, symbols, events["velocity"][order].astype(np.int64), durations)
         return tokens, durations, order, np.cumsum(GAPS.middle[tokens[:, 0]])
 
-    def window(
-        self, events: NDArray[np.void], start: int, semitones: int, factor: float, random: np.random.Generator
-    ) -> Sample:
+    def window(self, events: Events, start: int, semitones: int, factor: float, random: np.random.Generator) -> Sample:
         """What is to be said from row `start` on, and its melody; style and its tokens are still to come."""
         config = self.config
         ahead = int(random.integers(config.ahead + 1))
@@ -187,9 +190,9 @@ class Windows(torch.utils.data.Dataset[Sample]):
         return replace(sample, melody=(tokens, steps, ends, keys), struck=np.zeros_like(sample.struck))
 
 
-def is_pedal_down(events: NDArray[np.void], start: int) -> bool:
+def is_pedal_down(events: Events, start: int) -> bool:
     """Whether the pedal is down before row `start`, as far as a while back tells."""
-    earlier = events["symbol"][max(start - 400, 0) : start]
+    earlier = events[max(start - 400, 0) : start]["symbol"]
     pedals = earlier[(earlier == PEDAL_UP) | (earlier == PEDAL_DOWN)]
     return bool(len(pedals) and pedals[-1] == PEDAL_DOWN)
 

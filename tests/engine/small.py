@@ -9,7 +9,7 @@ import torch
 from engine.autoencoder import Autoencoder, AutoencoderConfig
 from engine.checkpoint import codec_named
 from engine.performance import Note, Pedal, Performance
-from engine.training.dataset import Dataset, Piece, save
+from engine.training.dataset import Dataset, Piece, save_index, save_shard, shard_path
 from engine.training.prepare import performance_events
 from engine.transformer import BlockConfig
 
@@ -62,7 +62,8 @@ def made_up_data(folder: Path, pieces: int = 3, seconds: float = 60.0) -> Path:
         Piece(f"{index}.mid", "train" if index < pieces - 1 else "validation", str(index), "c", "p", first, last)
         for index, (first, last) in enumerate(zip([0, *after], after, strict=False))
     ]
-    save(folder, events, rows)
+    save_shard(shard_path(folder, "made-up"), events)
+    save_index(folder, [("made-up", after[-1])], rows)
     return folder
 
 

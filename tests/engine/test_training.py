@@ -4,6 +4,7 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from engine.assets import asset
 from engine.autoencoder import AutoencoderConfig
 from engine.checkpoint import load_model, save_model
 from engine.composer import Composer, Request
-from engine.errors import ModelError
+from engine.errors import ModelError, RequestError
 from engine.midi import read_midi
 from engine.performance import Note
 from engine.training.dataset import Dataset, performance_of
@@ -21,7 +22,7 @@ from engine.transformer import BlockConfig
 
 pytest.importorskip("lightning", reason="training needs the train extra")
 
-from engine.training.autoencoder import LAST, TrainingConfig, train
+from engine.training.autoencoder import LAST, AutoencoderTraining, TrainingConfig, train
 from engine.training.shipping import trained_model
 from engine.training.windows import WindowConfig
 
@@ -54,7 +55,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             rows.writerow({"path": f"{name}.mid", "split": split, "piece_id": name, "composer": "c", "performer": "p"})
         (source / "broken.mid").write_text("no music")
         rows.writerow({"path": "broken.mid", "split": "train", "piece_id": "b", "composer": "c", "performer": "p"})
-    faults = [fault for _, _, fault in prepare(source, folder, 1)]
+    faults = [fault for _, _, fault in prepare([source], folder, 1)]
     assert [bool(fault) for fault in faults] == [False, False, False, True]
     return folder
 
@@ -95,6 +96,41 @@ def test_a_run_may_begin_with_a_model(data: Path, run: Path, tmp_path: Path) -> 
     begun, _ = trained_model(tmp_path)
     after = dict(begun.named_parameters())
     assert all(torch.allclose(value, after[name], atol=1e-6) for name, value in model.named_parameters())
+
+
+def test_a_step_too_large_for_memory_is_gone_through_in_parts(data: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    """The same gradients, as far as windows don't share a spread of styles."""
+    apart = replace(RUN, model=replace(SMALL, style_spread=False), hint=0.0, batch=4, hours=1)
+    list(train(data, tmp_path / "whole", apart, most_steps=2))
+    loss, sizes = AutoencoderTraining.loss, []
+
+    def short_of_memory(module: AutoencoderTraining, batch: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+        sizes.append(len(batch["has_style"]))
+        if sizes[-1] > 4:
+            raise torch.OutOfMemoryError("no room")
+        return loss(module, batch)
+
+    monkeypatch.setattr(AutoencoderTraining, "loss", short_of_memory)
+    list(train(data, tmp_path / "parts", apart, most_steps=2))
+    assert sizes == [4, 16, 8, 4, 4, 4, 4]  # every other step has four times the windows, a quarter as long
+    states = [torch.load(tmp_path / run / LAST, weights_only=False)["state_dict"] for run in ("whole", "parts")]
+    assert all(torch.allclose(states[0][name], states[1][name], atol=2e-3) for name in states[0])
+
+
+def test_a_window_too_large_for_memory_is_one_sentence(data: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    def never(module: AutoencoderTraining, batch: dict[str, Any]) -> None:
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(AutoencoderTraining, "loss", never)
+    with pytest.raises(RequestError, match="more than the memory holds"):
+        list(train(data, tmp_path, replace(RUN, hours=1), most_steps=2))
+
+
+def test_a_run_logs_its_pace(run: Path) -> None:
+    logs = sorted((run / "logs").rglob("*"))
+    assert any("tfevents" in file.name for file in logs)
+    rows = list(csv.DictReader(next(file for file in logs if file.name == "metrics.csv").open(newline="")))
+    assert {"notes_a_second", "steps_a_second", "hours_left", "nats_a_step"} <= set(rows[0])
 
 
 def test_a_runs_configuration_is_read_back(run: Path, tmp_path: Path) -> None:

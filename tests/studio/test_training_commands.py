@@ -1,13 +1,15 @@
 """What `hommage train` and `hommage evaluate` say."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from engine.checkpoint import save_model
+from engine.midi import write_midi
 from studio.cli import main
-from tests.engine.small import made_up_data, small_model
+from tests.engine.small import made_up, made_up_data, small_model
 
 pytest.importorskip("lightning", reason="training needs the train extra")
 
@@ -88,3 +90,59 @@ def test_every_evaluation_has_its_command(name: str, tmp_path: Path, capsys: pyt
     error = capsys.readouterr().err
     assert "two performances" in error
     assert "Traceback" not in error
+
+
+def test_files_are_prepared_and_the_data_set_verified(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, data = tmp_path / "source", tmp_path / "data"
+    source.mkdir()
+    write_midi(source / "one.mid", made_up(0, 10))
+    (source / "two.mid").write_text("no music")
+    assert main(["prepare", str(source), "-o", str(data), "--workers", "1"]) == 0
+    out, error = capsys.readouterr()
+    assert not out
+    assert "Left out: two.mid" in error
+    assert "2 of 2" in error and "files a second" in error
+    assert "Files left out: 1" in error
+    assert main(["prepare", "--verify", str(data)]) == 0
+    splits = json.loads(capsys.readouterr().out)
+    assert sum(split["performances"] for split in splits.values()) == 1
+
+
+def test_each_fault_of_a_data_set_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = made_up_data(tmp_path / "data")
+    next((data / "shards").iterdir()).write_bytes(b"")
+    assert main(["prepare", "--verify", str(data)]) == 1
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert "prepare again" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        ([], "SOURCE"),
+        (["source"], "-o DIR"),
+        (["nowhere", "-o", "data"], "no folder or archive nowhere"),
+        (["--verify", "nowhere"], "not a prepared data set"),
+    ],
+)
+def test_what_can_not_be_prepared_is_one_sentence(
+    arguments: list[str], part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["prepare", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert part in error
+
+
+def test_stopped_preparation_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(*_: object) -> Iterator[tuple[int, int, str]]:
+        yield 1, 2, ""
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("engine.training.prepare.prepare", prepare)
+    assert main(["prepare", str(tmp_path), "-o", str(tmp_path / "data")]) == 130
+    assert "the same command goes on" in capsys.readouterr().err

@@ -15,7 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.codec import Codec
-from engine.situation import Melody, Situation, SituationEmbedding, held_keys, melody_state, pedal_states
+from engine.situation import (
+    After,
+    Melody,
+    Situation,
+    SituationEmbedding,
+    held_keys,
+    melody_state,
+    pedal_states,
+    rest_of_gap,
+)
 from engine.transformer import (
     Block,
     BlockConfig,
@@ -48,12 +57,13 @@ class AutoencoderConfig:
     window: int = 512  # steps the decoder sees
     style_spread: bool = True  # style vectors are standardised, and hold the steps' embeddings too: what the encoder
     # makes of them all but coincides for all performances, and went unheard
+    infills: bool = False  # it can be given the music after a gap, to write what leads there
     style_throughout: bool = True  # the style is added at the decoder's ends too: by attention alone it is learned late
 
     @classmethod
     def default(cls) -> AutoencoderConfig:
-        """Notes, rotary positions, cross-attention by musical time."""
-        return cls()
+        """Notes, rotary positions, cross-attention by musical time, music known on both sides of a gap."""
+        return cls(infills=True)
 
     @classmethod
     def paper(cls) -> AutoencoderConfig:
@@ -122,6 +132,8 @@ class Autoencoder(nn.Module):
         self.melody_encoder = Encoder(tuple(f.size for f in codec.melody_fields), block, config.melody_layers)
         self.no_style = nn.Parameter(torch.zeros(width))
         self.no_melody = nn.Parameter(torch.zeros(width))
+        if config.infills:
+            self.after_encoder = Encoder(sizes, block, 1)
         if config.combination == "concat":
             self.stop = nn.Parameter(torch.zeros(width))
         memory_width = 2 * width if config.combination == "tile" else width
@@ -145,9 +157,10 @@ class Autoencoder(nn.Module):
         mean = (encoded * weight).sum(1) / weight.sum(1).clamp(min=1)
         return self.spread(mean) if self.config.style_spread else mean
 
-    def remember(self, style: Tensor, has_style: Tensor, melody: Melody) -> Memory:
+    def remember(self, style: Tensor, has_style: Tensor, melody: Melody, after: After | None = None) -> Memory:
         """Combine the conditions. style: (batch, width); has_style: (batch,) bool; a melody without valid notes is
-        no melody -> what the decoder attends to (paper, section 3.3: sum, concat or tile)."""
+        no melody; after: the music after a gap, of models that infill -> what the decoder attends to (paper, section
+        3.3: sum, concat or tile)."""
         z = torch.where(has_style[:, None], style, self.no_style.to(style.dtype))[:, None]
         has_melody = melody.valid.any(1)
         valid = melody.valid.clone()
@@ -155,6 +168,10 @@ class Autoencoder(nn.Module):
         vectors = self.melody_encoder(melody.tokens, valid)
         vectors = torch.where(has_melody[:, None, None], vectors, self.no_melody.to(vectors.dtype))
         steps = torch.where(melody.valid, melody.steps, 0) if self.codec.name == "notes" else None
+        if after is not None and steps is not None:
+            later = self.after_encoder(after.tokens, _one_at_least(after.valid))
+            vectors, valid = torch.cat([vectors, later], 1), torch.cat([valid, after.valid], 1)
+            steps = torch.cat([steps, after.steps], 1)
         if self.config.combination == "sum":
             return Memory(vectors + z, valid, steps, z)
         if self.config.combination == "tile":
@@ -164,9 +181,9 @@ class Autoencoder(nn.Module):
         steps = None if steps is None else F.pad(steps, (0, 2))
         return Memory(torch.cat([vectors, tail], 1), torch.cat([valid, always], 1), steps, z)
 
-    def forward(self, window: Window, memory: Memory, melody: Melody) -> Tensor:
+    def forward(self, window: Window, memory: Memory, melody: Melody, after: After | None = None) -> Tensor:
         """Negative log-likelihood of each field of each step, (batch, time, fields) nats, 0 at padding."""
-        loss: Tensor = self.decoder(window, memory, melody)
+        loss: Tensor = self.decoder(window, memory, melody, after)
         return loss
 
 
@@ -194,8 +211,8 @@ class Decoder(nn.Module):
             self.style_in = nn.Linear(width, width, bias=False)
             self.style_out = nn.Linear(width, width, bias=False)
         if self.is_notes:
-            self.before = SituationEmbedding(width)  # as the step begins
-            self.arrived = SituationEmbedding(width)  # at the new onset, once the gap is chosen
+            self.before = SituationEmbedding(width, config.infills)  # as the step begins
+            self.arrived = SituationEmbedding(width, config.infills)  # at the new onset, once the gap is chosen
             self.strike = nn.Embedding(2, width)  # whether a step is a melody note
             self.struck = nn.Embedding(2, width)  # the same, for the fields after the pitch
             self.look = CrossAttention(config.block, memory_width, by_time=True)  # at the melody, from the new onset
@@ -260,14 +277,14 @@ class Decoder(nn.Module):
         scores: Tensor = self.head[index](state if index == 0 else self.head_norm[index - 1](state))
         return scores
 
-    def forward(self, window: Window, memory: Memory, melody: Melody) -> Tensor:
+    def forward(self, window: Window, memory: Memory, melody: Melody, after: After | None = None) -> Tensor:
         """See `Autoencoder.forward`."""
         tokens, struck = window.tokens, window.struck
         forgotten = None if window.forgotten is None else window.forgotten[:, :-1]
         if not self.is_notes:
             state = self.trunk(tokens[:, :-1], struck[:, :-1], None, window.steps, memory, forgotten=forgotten)
             return _nats(self.logits(state, 0), tokens[..., 0], window.valid)[..., None]
-        before, arrived, moments = situations(window, melody)
+        before, arrived, moments = situations(window, melody, after)
         state = self.trunk(tokens[:, :-1], struck[:, :-1], before, moments, memory, forgotten=forgotten)
         gap, pitch, velocity, duration = tokens.unbind(-1)
         is_note = window.valid & (pitch < KEYS)
@@ -281,7 +298,7 @@ class Decoder(nn.Module):
         return torch.stack(loss, -1)
 
 
-def situations(window: Window, melody: Melody) -> tuple[Situation, Situation, Tensor]:
+def situations(window: Window, melody: Melody, after: After | None = None) -> tuple[Situation, Situation, Tensor]:
     """For each step of a window: the situation as it begins (after the step before), and at its own onset.
 
     Also the moments (batch, time) at which the steps begin: the onset of the step before, 0 for the first.
@@ -295,8 +312,13 @@ def situations(window: Window, melody: Melody) -> tuple[Situation, Situation, Te
     for at in (moments, window.steps):
         keys = held_keys(symbols, window.releases, at, counted)
         held = torch.cat([keys, pedal[..., None].float()], -1)
-        pair.append(Situation(held, *melody_state(melody, count, at)))
+        pair.append(Situation(held, *melody_state(melody, count, at), rest_of_gap(after, at)))
     return pair[0], pair[1], moments
+
+
+def _one_at_least(valid: Tensor) -> Tensor:
+    """The same with the first of each row: attention needs something to look at."""
+    return torch.cat([torch.ones_like(valid[:, :1]), valid[:, 1:]], 1)
 
 
 def _nats(logits: Tensor, target: Tensor, counted: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,9 +14,9 @@ from torch import Tensor
 
 from engine.autoencoder import Autoencoder
 from engine.codec import NoteCodec
-from engine.performance import LOWEST, Note, Pedal
+from engine.performance import LOWEST, Note, Pedal, Performance
 from engine.sampling import SamplingOptions, allowed_symbols, conditions, guided, pick
-from engine.situation import LATE, NO_COUNTDOWN, NO_KEY, Melody, Situation, countdown_of
+from engine.situation import LATE, NO_COUNTDOWN, NO_KEY, After, Melody, Situation, countdown_of
 from engine.transformer import Cache, Memory
 from engine.vocabulary import (
     DURATIONS,
@@ -34,8 +34,14 @@ from engine.vocabulary import (
 
 BREATH = 5  # steps: how far a struck melody note may be from its time, either way
 HORIZON = 6000  # steps of melody the decoder is shown ahead of a window's start
+AFTER = 64  # steps of the music after a gap that the decoder is shown
 SHOWN = 4000  # steps after which the window moves on, so that melody stays in sight
-COUNTDOWN = countdown_of(torch.arange(-LATE, MAX_GAP + 1)).tolist()  # by the steps until a note, from LATE too late
+COUNTDOWN: list[int] = countdown_of(torch.arange(-LATE, MAX_GAP + 1)).tolist()  # by steps until a note, from -LATE on
+
+
+def countdown_until(steps: int) -> int:
+    """`countdown_of` one number."""
+    return COUNTDOWN[min(max(steps + LATE, 0), LATE + MAX_GAP)]
 
 
 class MelodyNote(NamedTuple):
@@ -66,17 +72,46 @@ class Step(NamedTuple):
         return Note(time, self.release / STEPS_PER_SECOND, LOWEST + self.symbol, velocity)
 
 
+def tokens_of(steps: Sequence[Step], begin: int) -> list[list[int]]:
+    """The tokens of steps, (steps, 4), the gap of the first one from `begin` on."""
+    before = [begin, *(step.at for step in steps)]
+    return [
+        [int(GAPS.table[min(step.at - last, MAX_GAP)]), step.symbol, step.velocity, step.duration]
+        for step, last in zip(steps, before, strict=False)
+    ]
+
+
+def steps_of(performance: Performance) -> list[Step]:
+    """A performance as steps that are no melody notes."""
+    onsets, symbols, velocities, durations = NoteCodec().events(performance)
+    tokens = NoteCodec().tokens(onsets, symbols, velocities, durations)
+    return [
+        Step(at, at + length, symbol, velocity, duration, is_melody=False)
+        for at, length, (_, symbol, velocity, duration) in zip(
+            onsets.tolist(), durations.tolist(), tokens.tolist(), strict=True
+        )
+    ]
+
+
 @torch.inference_mode()
-def remembered(model: Autoencoder, style: Tensor | None, melody: Melody, given: list[tuple[bool, bool]]) -> Memory:
+def remembered(
+    model: Autoencoder,
+    style: Tensor | None,
+    melody: Melody,
+    given: list[tuple[bool, bool]],
+    after: After | None = None,
+) -> Memory:
     """What the decoder listens to, one row for each (style, melody) of `given`. style: (1, width) or None; melody:
-    (1, notes, …)."""
+    (1, notes, …); after: (1, events, …), heard in every row."""
     device, rows = next(model.parameters()).device, len(given)
     has_style = torch.tensor([has_style for has_style, _ in given], device=device)
     has_melody = torch.tensor([has_melody for _, has_melody in given], device=device)
     style = torch.zeros(1, model.config.block.width) if style is None else style
     tokens, steps, ends, keys, valid = (part.to(device).expand(rows, *part.shape[1:]) for part in melody)
     melody = Melody(tokens, steps, ends, keys, valid & has_melody[:, None])
-    return model.remember(style.to(device).expand(rows, -1), has_style, melody)
+    if after is not None:
+        after = After(*(part.to(device).expand(rows, *part.shape[1:]) for part in after))
+    return model.remember(style.to(device).expand(rows, -1), has_style, melody, after)
 
 
 class StepDecoder(Protocol):
@@ -160,6 +195,8 @@ class NoteWriter:
     """Writes one take of a model of notes.
 
     style: (1, width) or None; melody: notes in order; length: steps to write; keep: every melody note is played.
+    To write within a piece: steps are those before, begin is when the first new one may come, and after are those that
+    stand from `length` on, which only a model that infills hears.
     """
 
     decoder: StepDecoder
@@ -170,16 +207,20 @@ class NoteWriter:
     seed: int
     keep: bool = True
     steps: list[Step] = field(default_factory=list)
+    begin: int = 0
+    after: Sequence[Step] = ()
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)
         self.given = conditions(self.options, self.style is not None, bool(self.melody))
-        self.next_note = 0  # the melody note due next
-        self.struck: list[int] = []  # melody notes struck; others are passed over (never in keep)
+        self.next_note = sum(step.is_melody for step in self.steps)  # the melody note due next
+        self.struck = list(range(self.next_note))  # melody notes struck; others are passed over (never in keep)
+        if not self.decoder.model.config.infills:
+            self.after = ()
         self.last: MelodyNote | None = None  # the melody note struck last in this window
         self.pedal = False
-        self.now = 0
-        self.open_window(0)
+        self.now = self.steps[-1].at if self.steps else self.begin
+        self.open_window(max(len(self.steps) - self.decoder.model.config.window // 2, 0))
 
     def write(self) -> Iterator[Step]:
         """The take's steps in order of time, each as soon as it is chosen."""
@@ -213,7 +254,7 @@ class NoteWriter:
     def _choose_gap(self, logits: Tensor) -> tuple[int, int, bool]:
         """Gap bin, the step it leads to, and whether the melody's deadline decided it."""
         gap = self._pick_gap(self._guided(logits)) if self.steps else 0
-        at = self.now + int(GAPS.middle[gap])
+        at = max(self.now + int(GAPS.middle[gap]), self.begin)
         due = self._due()
         if self.keep and due is not None and at > self._deadline(due):
             at = max(due.step, self.now)
@@ -226,6 +267,9 @@ class NoteWriter:
     def _pick_gap(self, logits: Tensor) -> int:
         if self.steps[-1].symbol == PEDAL_DOWN:  # the last of its step
             logits = logits.index_fill(0, torch.tensor([0]), float("-inf"))
+        early = torch.from_numpy(GAPS.middle < self.begin - self.now)
+        if early.any() and not early.all():
+            logits = logits.masked_fill(early, float("-inf"))
         return pick(logits, self.options.temperature, self.generator)
 
     def _choose_symbol(self, logits: Tensor, at: int, forced: bool) -> tuple[int, bool]:
@@ -235,7 +279,7 @@ class NoteWriter:
             return self._strike(due), True
         is_near = due is not None and abs(due.step - at) <= BREATH
         after = self.steps[-1].symbol if self.steps and at == self.now else None
-        may_end = not self.melody and at >= 0.9 * self.length
+        may_end = not self.melody and not self.after and at >= 0.9 * self.length
         allowed = allowed_symbols(after, self.pedal, due.key if due is not None and is_near else None, may_end)
         if self.keep and due is not None and at >= self._deadline(due) and allowed[MELODY]:
             allowed[: END + 1] &= torch.from_numpy(RANK) < int(RANK[due.key])  # its place is still to come
@@ -286,24 +330,22 @@ class NoteWriter:
     def open_window(self, first: int) -> None:
         """Begin a window whose first step is step `first` of the take; what follows it is read at once."""
         kept = self.steps[first:]
-        self.first, self.origin = first, kept[0].at if kept else 0
+        self.first, self.origin = first, kept[0].at if kept else self.begin
         heard = self.struck[len(self.struck) - sum(step.is_melody for step in kept) :]
         self.decoder.begin(self._remember([self.melody[index] for index in heard]))
         self.releases, self.last = np.zeros(KEYS, np.int64), None
         before = [s for s in self.steps[:first] if s.symbol in (PEDAL_UP, PEDAL_DOWN)]
         self.pedal = bool(before) and before[-1].symbol == PEDAL_DOWN
         due = iter([*heard, self.next_note])
-        self.next_note, last = next(due), self.origin
-        situations, moments, rows = [self._situation(self.origin)], [self.origin], []
+        self.next_note = next(due)
+        situations, moments = [self._situation(self.origin)], [self.origin]
         for step in kept:
-            rows.append([int(GAPS.table[min(step.at - last, MAX_GAP)]), step.symbol, step.velocity, step.duration])
-            last = step.at
             self._press(step)
             if step.is_melody:
                 self.last, self.next_note = self.melody[self.next_note], next(due)
             situations.append(self._situation(step.at))
             moments.append(step.at)
-        self._read(rows, [step.is_melody for step in kept], moments, situations)
+        self._read(tokens_of(kept, self.origin), [step.is_melody for step in kept], moments, situations)
 
     def _press(self, step: Step) -> None:
         if step.symbol in (PEDAL_UP, PEDAL_DOWN):
@@ -321,15 +363,25 @@ class NoteWriter:
         tokens = NoteCodec().melody_tokens(steps, keys, ends - steps)
         valid = np.full(len(notes), bool(shown))
         melody = Melody(*(torch.from_numpy(part)[None] for part in (tokens, steps, ends, keys, valid)))
-        return remembered(self.decoder.model, self.style, melody, self.given)
+        return remembered(self.decoder.model, self.style, melody, self.given, self._after())
+
+    def _after(self) -> After | None:
+        """The music after a gap as the model is given it: the first of it, its times from the window's origin on."""
+        if not self.after:
+            return None
+        known = self.after[:AFTER]
+        tokens = torch.tensor(tokens_of(known, known[0].at))[None]
+        steps = torch.tensor([[step.at - self.origin for step in known]])
+        return After(tokens, steps, torch.ones(steps.shape, dtype=torch.bool))
 
     def _situation(self, at: int) -> Situation:
         """The situation at one moment, for each row."""
         due, now = self._due(), self.last
-        countdown = COUNTDOWN[min(max(due.step - at + LATE, 0), LATE + MAX_GAP)] if due is not None else NO_COUNTDOWN
+        countdown = countdown_until(due.step - at) if due is not None else NO_COUNTDOWN
         next_key = due.key if due is not None else NO_KEY
         now_key = now.key if now is not None and now.end > at else NO_KEY
-        known, unknown = (countdown, next_key, now_key), (NO_COUNTDOWN, NO_KEY, NO_KEY)
+        rest = countdown_until(self.after[0].at - at) if self.after else NO_COUNTDOWN
+        known, unknown = (countdown, next_key, now_key, rest), (NO_COUNTDOWN, NO_KEY, NO_KEY, rest)
         values = np.array([known if has_melody else unknown for _, has_melody in self.given])
         held = np.empty((len(values), 1, KEYS + 1), np.float32)
         held[..., :KEYS], held[..., KEYS] = self.releases > at, self.pedal

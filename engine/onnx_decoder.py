@@ -103,7 +103,7 @@ def _trial(decoder: StepDecoder) -> list[Tensor]:
     if not model.decoder.is_notes:
         return [decoder.read(tokens, struck, None, steps).clone()]
     key = torch.full((1, 8), 40)
-    situation = Situation(torch.zeros(1, 8, KEYS + 1), key, key, key)
+    situation = Situation(torch.zeros(1, 8, KEYS + 1), key, key, key, key)
     answers = [decoder.read(tokens, struck, situation, steps).clone()]
     arrived = Situation(*(part[:, -1:] for part in situation))
     answers.append(decoder.arrive(3, arrived, 38).clone())
@@ -252,12 +252,13 @@ class _SituationTables:
     def __init__(self, embedding: SituationEmbedding) -> None:
         self.countdown, self.next_key = _array(embedding.countdown.weight), _array(embedding.next_key.weight)
         self.now_key = _array(embedding.now_key.weight)
+        self.rest = None if embedding.rest is None else _array(embedding.rest.weight)
 
     def __call__(self, situation: Situation) -> Array:
         """-> (rows, time, width)."""
-        _, countdown, next_key, now_key = (part.numpy() for part in situation)
+        _, countdown, next_key, now_key, rest = (part.numpy() for part in situation)
         vector: Array = self.countdown[countdown] + self.next_key[next_key] + self.now_key[now_key]
-        return vector
+        return vector if self.rest is None else vector + self.rest[rest]
 
 
 def _arrays(tables: nn.ModuleList) -> list[Array]:

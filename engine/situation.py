@@ -23,13 +23,15 @@ class Situation(NamedTuple):
     """Moments of a window. All (batch, time, …).
 
     held: (…, 89) float, the keys that are down and the pedal; countdown: int64, the time to the next melody note;
-    next_key: int64, its key; now_key: int64, the key of the melody note that lasts at this moment.
+    next_key: int64, its key; now_key: int64, the key of the melody note that lasts at this moment; rest: int64, the
+    time to the music that is there already after a gap, as a countdown.
     """
 
     held: Tensor
     countdown: Tensor
     next_key: Tensor
     now_key: Tensor
+    rest: Tensor
 
 
 class Melody(NamedTuple):
@@ -39,6 +41,15 @@ class Melody(NamedTuple):
     steps: Tensor
     ends: Tensor
     keys: Tensor
+    valid: Tensor
+
+
+class After(NamedTuple):
+    """Music that is there already after what is to be written, padded. tokens: (batch, events, fields), the first one
+    without its gap; steps: (batch, events) int64, when each begins; valid: (batch, events) bool."""
+
+    tokens: Tensor
+    steps: Tensor
     valid: Tensor
 
 
@@ -79,18 +90,27 @@ def melody_state(melody: Melody, struck: Tensor, moments: Tensor) -> tuple[Tenso
     return countdown, next_key, torch.where(lasts, melody.keys.gather(1, current), NO_KEY)
 
 
-class SituationEmbedding(nn.Module):
-    """A situation as a vector."""
+def rest_of_gap(after: After | None, moments: Tensor) -> Tensor:
+    """Countdown to the music after a gap, at moments (batch, moments)."""
+    if after is None:
+        return torch.full_like(moments, NO_COUNTDOWN)
+    wait = countdown_of(after.steps[:, :1] - moments)
+    return torch.where(after.valid[:, :1], wait, NO_COUNTDOWN)
 
-    def __init__(self, width: int) -> None:
+
+class SituationEmbedding(nn.Module):
+    """A situation as a vector. infills: whether it knows of music after a gap."""
+
+    def __init__(self, width: int, infills: bool) -> None:
         super().__init__()
         self.held = nn.Linear(KEYS + 1, width, bias=False)
         self.countdown = nn.Embedding(COUNTDOWNS, width)
         self.next_key = nn.Embedding(KEYS + 1, width)
         self.now_key = nn.Embedding(KEYS + 1, width)
+        self.rest = nn.Embedding(COUNTDOWNS, width) if infills else None
 
     def forward(self, situation: Situation) -> Tensor:
         """-> (batch, time, width)."""
         vector: Tensor = self.held(situation.held) + self.countdown(situation.countdown)
         vector = vector + self.next_key(situation.next_key) + self.now_key(situation.now_key)
-        return vector
+        return vector if self.rest is None else vector + self.rest(situation.rest)

@@ -36,7 +36,7 @@ SEATS = 1 << 16  # windows a step may have
 class TrainingConfig:
     """One training run."""
 
-    model: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    model: AutoencoderConfig = field(default_factory=AutoencoderConfig.default)
     windows: WindowConfig = field(default_factory=WindowConfig)
     hours: float = 1.0  # of training; the learning rate ends its fall then
     batch: int = 16  # windows a step
@@ -60,7 +60,11 @@ class TrainingConfig:
         try:
             values = json.loads(path.read_text())
             model, windows = values.pop("model", {}), values.pop("windows", {})
-            return cls(AutoencoderConfig.from_json({"block": {}, **model}), WindowConfig(**windows), **values)
+            return cls(
+                AutoencoderConfig.from_json(AutoencoderConfig.default().to_json() | model),
+                WindowConfig(**windows),
+                **values,
+            )
         except OSError as error:
             raise RequestError(f"{path} can't be read: {error.strerror}", "Give a run's config.json") from error
         except (ValueError, TypeError, AttributeError) as error:
@@ -76,7 +80,7 @@ def default_run(hours: float) -> TrainingConfig:
 
 def events_run(hours: float) -> TrainingConfig:
     """The default model on the paper's event tokens, to compare codecs: as many tokens a step, of the same music."""
-    model = replace(AutoencoderConfig.default(), codec="events", window=2048)
+    model = replace(AutoencoderConfig.default(), codec="events", window=2048, infills=False)
     windows = WindowConfig(steps=2048, style_steps=1024)
     return TrainingConfig(model=model, windows=windows, hours=hours, batch=4, warm_up=warm_up(hours))
 
@@ -114,16 +118,22 @@ class AutoencoderTraining(lightning.LightningModule):
         self.parts = 1  # that a step's windows are gone through in, because of memory
 
     def begin_with(self, model: Autoencoder) -> None:
-        """Start from a trained model's weights."""
-        self.model.load_state_dict(model.state_dict())
+        """Start from a trained model's weights; what it lacks begins anew. Raises RequestError where sizes differ."""
+        try:
+            found = self.model.load_state_dict(model.state_dict(), strict=False)
+        except RuntimeError as error:
+            raise RequestError("The model to start from is of another size", "Give its own configuration") from error
+        if found.unexpected_keys:
+            raise RequestError("The model to start from has parts that this one lacks", "Give its own configuration")
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
 
     def loss(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Nats a step of a batch from `collate`, and how badly the styles tell their windows' fields."""
         window = batch["window"]
         style = self.model.style(batch["style"], batch["style_valid"])
-        memory = self.model.remember(style, batch["has_style"], batch["melody"])
-        nats = self.model(window, memory, batch["melody"]).sum() / window.valid.sum()
+        after = batch["after"] if self.config.model.infills else None
+        memory = self.model.remember(style, batch["has_style"], batch["melody"], after)
+        nats = self.model(window, memory, batch["melody"], after).sum() / window.valid.sum()
         return nats, nn.functional.mse_loss(self.hint(style).float(), _spreads(window))
 
     def training_step(self, batch: dict[str, Any], index: int) -> None:

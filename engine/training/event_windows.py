@@ -80,6 +80,7 @@ class EventWindows(Windows):
             melody=(frames, moments, moments + FRAME, np.zeros_like(moments)),
             style=tokens[:0],
             has_style=True,
+            after=(tokens[:0], steps[:0]),
         )
 
 

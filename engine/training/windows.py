@@ -17,7 +17,7 @@ from torch import Tensor
 from engine.autoencoder import Window
 from engine.codec import NoteCodec, one_voice_a_key
 from engine.errors import RequestError
-from engine.situation import Melody
+from engine.situation import After, Melody
 from engine.training.dataset import Dataset, Events, lengths
 from engine.vocabulary import END, GAPS, KEYS, MAX_DURATION, PEDAL_DOWN, PEDAL_UP, RANK
 
@@ -44,6 +44,8 @@ class WindowConfig:
     forgetful: float = (
         0.3  # chance that a share of the steps before is hidden, so that the style must tell what they tell
     )
+    infill: float = 0.5  # chance that the music after the window is given: its last event, and those that follow
+    after: int = 64  # events, at most, of that
     ahead: int = 96  # events beyond the window whose melody notes may be given, so that its end is not told
     augment: bool = True
 
@@ -60,6 +62,7 @@ class Sample:
     melody: tuple[Ints, Ints, Ints, Ints]  # tokens, steps, ends, keys
     style: Ints
     has_style: bool
+    after: tuple[Ints, Ints]  # tokens and steps of the music after a gap, of which the last event is the first
     forgotten: NDArray[np.bool_] | None = None  # steps the decoder does not hear when it says those after
 
 
@@ -136,8 +139,10 @@ class Windows(torch.utils.data.Dataset[Sample]):
     def window(self, events: Events, start: int, semitones: int, factor: float, random: np.random.Generator) -> Sample:
         """What is to be said from row `start` on, and its melody; style and its tokens are still to come."""
         config = self.config
-        ahead = int(random.integers(config.ahead + 1))
-        chunk = events[start : start + config.steps + ahead]
+        ahead, after = int(random.integers(config.ahead + 1)), 0
+        if config.augment and random.random() < config.infill:
+            after = int(random.integers(config.after // 8, config.after + 1))
+        chunk = events[start : start + config.steps + max(ahead, after)]
         tokens, durations, order, steps = self._tokens(chunk, semitones, factor)
         inside = min(len(tokens), config.steps)
         given, at, ends = self.given_melody(steps, chunk["melody"][order] * (factor / MS_PER_STEP), random)
@@ -145,6 +150,9 @@ class Windows(torch.utils.data.Dataset[Sample]):
         melody = (self.codec.melody_tokens(at, keys, ends - at), at, ends, keys)
         struck = np.zeros(len(tokens), bool)
         struck[given] = True
+        known = slice(inside - 1, inside - 1 + after if after and len(tokens) > inside else inside - 1)
+        later, begins = tokens[known].copy(), steps[known]
+        later[:1, 0] = 0
         if start + len(chunk) == len(events) and len(tokens) < config.steps:
             tokens, steps, durations, struck = _with_end(tokens, steps, durations, struck)
             inside += 1
@@ -157,6 +165,7 @@ class Windows(torch.utils.data.Dataset[Sample]):
             melody=melody,
             style=tokens[:0],
             has_style=True,
+            after=(later, begins),
         )
 
     def given_melody(
@@ -234,9 +243,11 @@ def collate(samples: list[Sample]) -> dict[str, Any]:
     melody_tokens, steps, ends, keys = map(pad, parts)
     melody = Melody(melody_tokens, steps, ends, keys, valid(parts[1]))
     style = [sample.style for sample in samples]
+    after = [sample.after[0] for sample in samples]
     return {
         "window": window,
         "melody": melody,
+        "after": After(pad(after), pad([sample.after[1] for sample in samples]), valid(after)),
         "style": pad(style),
         "style_valid": valid(style),
         "has_style": torch.tensor([sample.has_style for sample in samples]),

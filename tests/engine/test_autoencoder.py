@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -39,7 +40,14 @@ def samples(data):
 def nats(model, batch, has_style=True):
     style = model.style(batch["style"], batch["style_valid"])
     given = torch.full((len(style),), has_style)
-    return model(batch["window"], model.remember(style, given, batch["melody"]), batch["melody"])
+    after = batch["after"] if model.config.infills else None
+    return model(batch["window"], model.remember(style, given, batch["melody"], after), batch["melody"], after)
+
+
+def with_music_after(sample, events=10):
+    """The same window, of which it is known what follows it."""
+    tokens = np.concatenate([[[0, *sample.tokens[-1, 1:]]], sample.tokens[: events - 1]])
+    return replace(sample, after=(tokens, np.arange(events) * 40 + sample.steps[-1]))
 
 
 def without_melody(batch):
@@ -143,6 +151,33 @@ def test_the_future_changes_no_earlier_likelihood(samples, codec, known):
     assert not torch.equal(changed[:, known:], nats(model, batch)[:, known:length])
 
 
+@torch.inference_mode()
+def test_the_music_after_a_gap_is_heard_where_it_is_given(samples):
+    first, *others = samples["notes"]
+    model = small_model("notes", infills=True)
+    plain, knows = nats(model, collate([first, *others])), nats(model, collate([with_music_after(first), *others]))
+    torch.testing.assert_close(knows[1:], plain[1:])  # those without are not disturbed
+    assert not torch.isclose(knows[0], plain[0]).all(0).any()  # each field hears it
+    alone = nats(model, collate([with_music_after(first)]))
+    torch.testing.assert_close(alone[0], knows[0, : len(first.tokens)])
+    batch = collate([with_music_after(first)])
+    later = batch["after"]._replace(steps=batch["after"].steps + 50)
+    assert not torch.allclose(nats(model, batch | {"after": later}), alone)
+
+
+@torch.inference_mode()
+def test_padding_of_the_music_after_a_gap_changes_nothing(samples):
+    first, second, _ = samples["notes"]
+    model = small_model("notes", infills=True)
+    pair = nats(model, collate([with_music_after(first, 10), with_music_after(second, 25)]))
+    torch.testing.assert_close(pair[0], nats(model, collate([with_music_after(first, 10)]))[0])
+
+
+def test_a_model_without_it_knows_no_music_after_a_gap(samples):
+    model = small_model("notes")
+    assert not any("after_encoder" in name or "rest" in name for name, _ in model.named_parameters())
+
+
 @both
 @torch.inference_mode()
 def test_a_forgotten_step_is_not_heard_by_those_after(samples, codec):
@@ -181,7 +216,8 @@ def test_a_model_that_knows_nothing_gives_every_value_the_same_chance(samples):
 
 @both
 def test_every_part_learns(samples, codec):
-    model, batch = small_model(codec), collate(samples[codec])
+    model = small_model(codec, infills=codec == "notes")
+    batch = collate([with_music_after(sample) if codec == "notes" else sample for sample in samples[codec]])
     (nats(model, batch).sum() + nats(model, without_melody(batch), has_style=False).sum()).backward()
     assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
 

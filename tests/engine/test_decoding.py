@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from engine.autoencoder import Window
-from engine.codec import one_voice_a_key
+from engine.codec import NoteCodec, one_voice_a_key
 from engine.composer import Composer, Request
-from engine.decoding import BREATH, MelodyNote, NoteWriter, Step, TorchDecoder
+from engine.decoding import AFTER, BREATH, MelodyNote, NoteWriter, Step, TorchDecoder, steps_of, tokens_of
 from engine.errors import RequestError
 from engine.event_codec import EventCodec
 from engine.event_decoding import EventWriter
 from engine.performance import LOWEST, Note, Pedal, Performance
 from engine.sampling import SamplingOptions
-from engine.situation import Melody
+from engine.situation import After, Melody
 from engine.vocabulary import EOS, GAPS, KEYS, MAX_GAP, MELODY, NOTE_OFF, NOTE_ON, PEDAL_DOWN, PEDAL_UP, RANK, VELOCITY
 from tests.engine.small import made_up, small_model
 
@@ -25,8 +25,8 @@ GAP, PITCH, VELOCITY_FIELD, DURATION = range(4)
 
 
 def writer(model=None, melody=TUNE, length=1600, seed=3, **options):
-    """A writer of notes. Options: of the sampling, or keep and style."""
-    own = {name: options.pop(name) for name in ("keep", "style") if name in options}
+    """A writer of notes. Options: of the sampling, or keep, style, begin and after."""
+    own = {name: options.pop(name) for name in ("keep", "style", "begin", "after") if name in options}
     given = {"style": STYLE, "keep": True} | own
     decoder = TorchDecoder(model or small_model())
     return NoteWriter(decoder, melody=melody, length=length, seed=seed, options=SamplingOptions(**options), **given)
@@ -54,12 +54,14 @@ class Recorded(TorchDecoder):
         return scores
 
 
-def recorded(model, melody=TUNE, **options) -> NoteWriter:
+def recorded(model, melody=TUNE, length=1600, **options) -> NoteWriter:
     """A writer of brief notes whose decoder keeps its answers."""
-    return NoteWriter(Recorded(model), STYLE, melody, 1600, SamplingOptions(), **options)
+    return NoteWriter(Recorded(model), STYLE, melody, length, SamplingOptions(), **options)
 
 
-def as_trained(take: NoteWriter, steps: list[Step], melody: list[MelodyNote], pedal: bool = False) -> torch.Tensor:
+def as_trained(
+    take: NoteWriter, steps: list[Step], melody: list[MelodyNote], pedal: bool = False, after=()
+) -> torch.Tensor:
     """Nats of each field of the steps, by the training's forward pass. (steps, 4)"""
     at = np.array([step.at for step in steps])
     gaps = [0] + [int(GAPS.table[min(b - a, MAX_GAP)]) for a, b in pairwise(at.tolist())]
@@ -79,14 +81,18 @@ def as_trained(take: NoteWriter, steps: list[Step], melody: list[MelodyNote], pe
     tokens = torch.from_numpy(model.codec.melody_tokens(notes[:, 0], notes[:, 2], notes[:, 1] - notes[:, 0]))[None]
     given = Melody(tokens, *columns, torch.full((1, len(notes)), bool(melody)))
     with torch.inference_mode():
-        memory = model.remember(STYLE, torch.tensor([True]), given)
-        return model(window, memory, given)[0]
+        known = None
+        if after:
+            begins = torch.tensor([[step.at for step in after]])
+            known = After(torch.tensor([tokens_of(after, after[0].at)]), begins, begins >= 0)
+        memory = model.remember(STYLE, torch.tensor([True]), given, known)
+        return model(window, memory, given, known)[0]
 
 
-def nats_as_written(answers, steps):
-    """(as written, step, field) of every free choice, in the order they were made."""
+def nats_as_written(answers, steps, first=0):
+    """(as written, step, field) of every free choice from step `first` on, in the order they were made."""
     following = iter(answers)
-    for number, step in enumerate(steps):
+    for number, step in enumerate(steps[first:], first):
         gap = step.at - steps[number - 1].at if number else 0
         chosen = {GAP: int(GAPS.table[min(gap, MAX_GAP)]), PITCH: MELODY if step.is_melody else step.symbol}
         if step.symbol < KEYS:
@@ -144,6 +150,70 @@ def test_a_new_window_goes_on_as_trained():
             assert nats == pytest.approx(trained[number - 12, field].item(), abs=1e-5)
             compared += 1
     assert compared > 24
+
+
+# Within a piece
+
+
+def piece_with_a_gap(has_melody):
+    """A writer of what is missing of a piece of brief notes between 3 and 6 s: (it, steps before, steps after)."""
+    piece = [step._replace(release=step.at + 1, duration=0) for step in steps_of(made_up(0, 9))]
+    before, after = ([step for step in piece if is_there(step.at)] for is_there in ((300).__gt__, (600).__le__))
+    melody = [note for note in TUNE if has_melody and 300 <= note.step < 600]
+    model = small_model(window=400, infills=True)
+    take = recorded(model, melody, seed=4, steps=list(before), begin=300, length=600, after=after)
+    return take, before, after
+
+
+@pytest.mark.parametrize("has_melody", [True, False])
+def test_within_a_gap_it_writes_as_trained(has_melody):
+    take, before, after = piece_with_a_gap(has_melody)
+    take.decoder.found.clear()
+    take.open_window(0)
+    list(take.write())
+    trained = as_trained(take, take.steps, take.melody, after=after[:AFTER])
+    pairs = [
+        (nats, trained[number, field].item())
+        for nats, number, field in nats_as_written(take.decoder.found, take.steps, len(before))
+    ]
+    assert len(pairs) >= 8
+    assert [nats for nats, _ in pairs] == pytest.approx([nats for _, nats in pairs], abs=1e-4)
+
+
+def test_within_a_gap_nothing_else_is_touched():
+    take, before, _ = piece_with_a_gap(has_melody=True)
+    written = list(take.write())
+    assert take.steps == before + written
+    assert min(step.at for step in written) >= 300
+    assert max(step.at for step in written) < 600
+    assert [step.symbol for step in written if step.is_melody] == [note.key for note in take.melody]
+
+
+def test_what_follows_is_heard_only_by_a_model_that_infills():
+    after = [Step(700, 760, 40, 20, 30, False), Step(740, 800, 44, 20, 30, False)]
+    for infills in (True, False):
+        model = small_model(infills=infills)
+        knows, plain = (list(writer(model, [], 600, after=given).write()) for given in (after, ()))
+        assert (knows != plain) == infills
+
+
+def test_a_gap_at_the_beginning_is_written_from_its_begin_on():
+    after = [Step(900, 960, 40, 20, 30, False)]
+    written = list(writer(small_model(infills=True), [], 900, begin=300, after=after).write())
+    assert len(written) > 2
+    assert written[0].at >= 300 and written[-1].at < 900
+
+
+def test_a_performance_as_steps_is_what_the_codec_says():
+    performance = made_up(0, 10)
+    steps = steps_of(performance)
+    rows = NoteCodec().encode(performance)
+    assert tokens_of(steps, steps[0].at)[1:] == rows[1:-1].tolist()  # but for the end
+    heard = [(step.event().start, step.symbol) for step in steps if step.symbol < KEYS]
+    assert heard == [
+        (pytest.approx(note.start, abs=0.006), note.pitch - LOWEST)
+        for note in sorted(performance.notes, key=lambda note: (round(note.start * 100), -note.pitch))
+    ]
 
 
 # The melody

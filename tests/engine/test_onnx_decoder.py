@@ -7,6 +7,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ import torch
 from engine import onnx_decoder, step_graph
 from engine.autoencoder import Autoencoder
 from engine.composer import Composer, Request
-from engine.decoding import MelodyNote, NoteWriter, Step, StepDecoder, TorchDecoder
+from engine.decoding import MelodyNote, NoteWriter, Step, StepDecoder, TorchDecoder, steps_of
 from engine.event_decoding import EventWriter
 from engine.kept_graphs import KEPT, cache_folder
 from engine.onnx_decoder import OnnxDecoder, onnx_decoders, sessions
@@ -69,6 +70,21 @@ def test_rows_of_guidance_are_those_of_torch(is_melody_strong: bool) -> None:
     assert take(made, 120, **strengths) == take(reference, 120, **strengths)
     assert len(made.state) == 2 + is_melody_strong
     torch.testing.assert_close(made.state, reference.state, atol=1e-5, rtol=0)
+
+
+def test_what_follows_a_gap_is_heard_as_torch_hears_it() -> None:
+    model = rotary_model(window=64, infills=True)
+    piece = steps_of(made_up(0, 20))
+    given = {"steps": piece[:80], "begin": 900, "length": 1500, "after": [step for step in piece if step.at >= 1500]}
+    written = [
+        list(NoteWriter(made, STYLE, [], options=SamplingOptions(**GREEDY), seed=3, **copied(given)).write())
+        for made in (decoder(model), TorchDecoder(model))
+    ]
+    assert written[0] == written[1] != []
+
+
+def copied(given: dict[str, Any]) -> dict[str, Any]:
+    return given | {"steps": list(given["steps"])}
 
 
 @pytest.mark.parametrize("combination", ["concat", "tile"])

@@ -33,6 +33,7 @@ SMALL = AutoencoderConfig(
     performance_layers=1,
     melody_layers=1,
     window=64,
+    infills=True,
 )
 RUN = TrainingConfig(
     model=SMALL,

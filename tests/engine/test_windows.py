@@ -18,7 +18,7 @@ from engine.training.windows import WindowConfig, Windows, collate
 from engine.vocabulary import END, EOS, FRAME, GAPS, KEYS, MELODY_OFF, MELODY_ON, NOTE_OFF, NOTE_ON
 from tests.engine.small import made_up, made_up_pieces
 
-NOTES = WindowConfig(steps=48, style_steps=32, ahead=12)
+NOTES = WindowConfig(steps=48, style_steps=32, ahead=12, after=16)
 EVENTS = WindowConfig(steps=192, style_steps=128, ahead=12)
 PLAIN = {"augment": False, "neither": 0.0, "melody_only": 0.0, "style_only": 0.0}
 KINDS = {"notes": (Windows, NOTES), "events": (EventWindows, EVENTS)}
@@ -36,7 +36,7 @@ def windows(data, codec, seed=1, **changes):
 
 
 def arrays(sample):
-    fields = (sample.tokens, sample.steps, sample.releases, sample.struck, *sample.melody, sample.style)
+    fields = (sample.tokens, sample.steps, sample.releases, sample.struck, *sample.melody, sample.style, *sample.after)
     return [*(array.tolist() for array in fields), sample.pedal, sample.has_style]
 
 
@@ -108,6 +108,22 @@ def test_a_style_within_its_window_is_of_the_window(data):
         samples = [windows(alone, "notes", **PLAIN, style_within=share)[index] for index in range(60)]
         away[share] = np.mean([abs(s.tokens[:, 2].mean() - s.style[:, 2].mean()) for s in samples])
     assert away[1.0] < 0.6 < 3 < away[0.0]
+
+
+def test_the_music_after_a_gap_begins_with_the_windows_last_event(data):
+    samples = [windows(data, "notes", infill=0.5)[index] for index in range(200)]
+    given_after = [sample for sample in samples if len(sample.after[0])]
+    assert 60 < len(given_after) < 110  # a few windows end with their piece
+    for sample in given_after:
+        tokens, steps = sample.after
+        assert NOTES.after // 8 <= len(tokens) <= NOTES.after
+        assert tokens[0, 0] == 0 and tokens[0, 1:].tolist() == sample.tokens[-1, 1:].tolist()
+        assert steps[0] == sample.steps[-1]
+        assert np.diff(steps).tolist() == GAPS.middle[tokens[1:, 0]].tolist()
+    batch = collate(samples)
+    assert batch["after"].valid.sum(1).tolist() == [len(sample.after[0]) for sample in samples]
+    plain = [windows(data, "notes", **PLAIN)[index] for index in range(20)]
+    assert not any(len(sample.after[0]) for sample in plain)
 
 
 @both

@@ -57,6 +57,8 @@ class AutoencoderConfig:
     window: int = 512  # steps the decoder sees
     style_spread: bool = True  # style vectors are standardised, and hold the steps' embeddings too: what the encoder
     # makes of them all but coincides for all performances, and went unheard
+    style_guidance: float = 1.0  # how much what a condition changes is enlarged in composing, at a strength of 1:
+    melody_guidance: float = 1.0  # found on validation data once a model is trained (Ho and Salimans 2021)
     infills: bool = False  # it can be given the music after a gap, to write what leads there
     style_throughout: bool = True  # the style is added at the decoder's ends too: by attention alone it is learned late
 

@@ -44,7 +44,8 @@ LIMITS = {  # what a request may ask for
 class Request:
     """What to compose. style: (width,) from `Composer.style`; seconds: None is as long as the melody, or half a minute.
 
-    keep plays every melody note; guide lets the model choose. Take k uses seed + k.
+    keep plays every melody note; guide lets the model choose. Take k uses seed + k. style_strength, melody_strength:
+    1 is what suits the model best (the guidance of its configuration), 0 is as if the condition were not given.
     """
 
     style: NDArray[np.float32] | None = None
@@ -136,7 +137,10 @@ class Composer:
             melody=melody_notes(request.melody, length) if request.melody is not None else [],
             length=round(length * STEPS_PER_SECOND),
             options=SamplingOptions(
-                request.temperature, request.top_p, request.style_strength, request.melody_strength
+                request.temperature,
+                request.top_p,
+                request.style_strength * self.model.config.style_guidance,
+                request.melody_strength * self.model.config.melody_guidance,
             ),
             seed=request.seed + take,
             keep=request.melody_mode == "keep",

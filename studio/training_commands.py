@@ -139,13 +139,24 @@ def train_autoencoder(
 def ship(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that hommage train wrote.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="assets/models/NAME, say.")],
+    style_guidance: Annotated[
+        float, typer.Option(metavar="X", min=0, max=10, help="What a style strength of 1 stands for.")
+    ] = 1.0,
+    melody_guidance: Annotated[
+        float, typer.Option(metavar="X", min=0, max=10, help="What a melody strength of 1 stands for.")
+    ] = 1.0,
 ) -> None:
-    """Write a run's averaged weights as a model that Composer.load reads."""
+    """Write a run's averaged weights as a model that Composer.load reads.
+
+    Which guidance suits it, hommage evaluate tunes --split validation --style-strength X --melody-strength Y tells of a
+    model that was shipped with none.
+    """
     _need_lightning()
     from engine.checkpoint import save_model
     from engine.training.shipping import trained_model
 
     model, facts = trained_model(run)
+    model.config = replace(model.config, style_guidance=style_guidance, melody_guidance=melody_guidance)
     save_model(output, model)
     say(f"{output}: {facts}")
 
@@ -296,7 +307,9 @@ def _measure(evaluation: Evaluation, composer: Composer, output: Path | None, se
 
     folder = output or Path("evaluation") / composer.name
     line = ProgressLine("Cases", float(len(evaluation)))
-    settings = {"model": composer.name, "weights": weights_hash(composer.model), **settings}
+    config = composer.model.config
+    guidance = {"style_guidance": config.style_guidance, "melody_guidance": config.melody_guidance}
+    settings = {"model": composer.name, "weights": weights_hash(composer.model), **guidance, **settings}
     done = 0
     for done, _ in measured(evaluation, folder, settings):
         line.show(float(done))

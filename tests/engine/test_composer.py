@@ -1,5 +1,6 @@
 """The shipped model through the front door: it keeps the tune, repeats itself by seed, and says what it can't do."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -11,6 +12,7 @@ from engine.errors import ModelError, RequestError
 from engine.melody import melody_recall
 from engine.midi import read_midi
 from engine.performance import Note, Pedal, Performance
+from tests.engine.small import small_model
 
 STYLES = ("nocturne", "etude", "prelude")
 
@@ -57,6 +59,17 @@ def test_a_seed_repeats_and_takes_count_on_from_it(composer: Composer, twinkle: 
     assert take(composer, request, 1) != take(composer, request)
     following = Request(style=request.style, melody=twinkle, seconds=4, seed=6)
     assert take(composer, request, 1) == take(composer, following)
+
+
+def test_a_strength_of_one_is_the_models_guidance(twinkle: Performance) -> None:
+    model, style = small_model(), np.zeros(32, np.float32)
+    plain = Composer(model, "plain", "cpu")
+    request = Request(style=style, melody=twinkle, seconds=8, style_strength=3.0, melody_strength=0.5)
+    strong = take(plain, request)
+    guided = small_model(style_guidance=3.0, melody_guidance=0.5)
+    guided.load_state_dict(model.state_dict())
+    again = take(Composer(guided, "guided", "cpu"), replace(request, style_strength=1.0, melody_strength=1.0))
+    assert again == strong != take(plain, replace(request, style_strength=1.0, melody_strength=1.0))
 
 
 def test_a_take_can_be_left_after_a_few_notes(composer: Composer) -> None:

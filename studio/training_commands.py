@@ -38,6 +38,7 @@ Output = Annotated[
 Performances = Annotated[int, typer.Option(metavar="N")]
 Takes = Annotated[int, typer.Option(metavar="N", help="Of each case: what the best of several comes to.")]
 Seed = Annotated[int, typer.Option(metavar="K")]
+FINETUNE_HOURS = 0.1
 TUNES = ("twinkle", "clair-de-lune", "ode-to-joy", "greensleeves", "amazing-grace", "auld-lang-syne")
 
 
@@ -110,28 +111,42 @@ def train_autoencoder(
     start: Annotated[
         Path | None, typer.Option("--start", metavar="MODEL", help="A new run begins with this model's weights.")
     ] = None,
+    finetune: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Bring this model nearer to recordings in --data, which may be MIDI files as they are.",
+        ),
+    ] = None,
     compiles: Annotated[
         bool, typer.Option("--compile", help="Compile the blocks first; it takes minutes and pays on a GPU.")
     ] = False,
 ) -> None:
     """Train the Transformer autoencoder to a time budget."""
-    _need_data(data)
     _need_lightning()
     import torch
 
     from engine.checkpoint import load_model
-    from engine.training.autoencoder import CONFIGS, TrainingConfig, train
+    from engine.training.autoencoder import CONFIGS, TrainingConfig, finetune_run, train
+    from engine.training.dataset import is_data_set
 
-    if config in CONFIGS:
+    if finetune is not None and not is_data_set(data):
+        prepare([data], output / "data")
+        data = output / "data"
+    _need_data(data)
+    begun, cores = load_model(start) if start else None, torch.get_num_threads()
+    if finetune is not None:
+        begun = _composer(finetune, Device.cpu).model
+        chosen = finetune_run(begun.config, FINETUNE_HOURS if hours is None else hours)
+    elif config in CONFIGS:
         chosen = CONFIGS[config](1.0 if hours is None else hours)
     elif Path(config).suffix == ".json":
         chosen = TrainingConfig.read(Path(config))
         chosen = chosen if hours is None else replace(chosen, hours=hours)
     else:
         raise RequestError(f"There is no configuration {config}", f"Give {', '.join(CONFIGS)} or a JSON file")
-    if threads:
-        torch.set_num_threads(threads)
-    for line in train(data, output, chosen, start=load_model(start) if start else None, compiles=compiles):
+    torch.set_num_threads(threads or cores)
+    for line in train(data, output, chosen, start=begun, compiles=compiles):
         say(line)
 
 

@@ -4,9 +4,10 @@ The work is done in shards of some thirty files, each written whole or not at al
 again after a kill, it goes on with those that are missing. A changed file is prepared anew with its shard alone, and so
 is an added one, for it is a file's name that says whether a shard ends with it. Shards of other files are removed.
 
-A piece is in one split: its catalogue's, or the one a hash of its id falls in. A file without a catalogue is a piece of
-its own. Of several files of one recording the longest is kept, but one with a catalogue before all others; pieces that
-have a recording in common are one piece, in the split of the one kept.
+A piece is in one split: its catalogue's, or the one a hash of its id falls in (of a few recordings all are for
+training). A file without a catalogue is a piece of its own. Of several files of one recording the longest is kept, but
+one with a catalogue before all others; pieces that have a recording in common are one piece, in the split of the one
+kept.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ LEFT_OUT = "left-out.jsonl"  # in the data set: each file that is not in it, and
 SHARD, MOST = 32, 64  # files in a shard: on average, and at most
 MOST_NOTES = 100_000  # of a file: the search for its melody takes 4 KB a note
 TRAIN, VALIDATION = 0.90, 0.05  # shares of the pieces without a split; the rest is for tests
+FEW = 20  # recordings, of which none is spared for validation or tests
 VERSION = "1"  # of how a file is prepared: another one prepares all anew
 
 Group = list[File]  # the files of one shard
@@ -279,12 +281,13 @@ def _pieces(
         one, into = joined_id(ids[file]), joined_id(ids[other])
         if one != into:
             joined[one] = into
+    is_few = len(set(kept.values())) < FEW
     splits = {ids[file]: found[file].known.split for file in kept if found[file].known.split}
 
     def piece(file: int) -> Piece:
         path, known = found[file].path, found[file].known
         piece_id = joined_id(ids[file])
-        split = splits.get(piece_id) or _split(piece_id)
+        split = splits.get(piece_id) or ("train" if is_few else _split(piece_id))
         first, after = borders[file : file + 2].tolist()
         return Piece(path, split, piece_id, known.composer, known.performer, first, after)
 

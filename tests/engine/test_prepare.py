@@ -135,6 +135,7 @@ def test_without_a_catalogue_every_midi_file_is_a_piece_of_its_own(folder: Path,
     assert set(found) == {Path(path).name for path in SPLIT_OF}
     assert len({piece.piece_id for piece in found.values()}) == 4
     assert {(piece.composer, piece.performer) for piece in found.values()} == {("", "")}
+    assert {piece.split for piece in found.values()} == {"train"}  # too few to spare one
 
 
 def test_a_piece_without_a_split_falls_in_one_by_its_id() -> None:

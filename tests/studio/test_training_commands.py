@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.checkpoint import save_model
+from engine.assets import asset
+from engine.checkpoint import load_model, save_model
 from engine.midi import write_midi
 from studio.cli import main
 from tests.engine.small import made_up, made_up_data, small_model
@@ -146,3 +147,21 @@ def test_stopped_preparation_says_how_to_go_on(
     monkeypatch.setattr("engine.training.prepare.prepare", prepare)
     assert main(["prepare", str(tmp_path), "-o", str(tmp_path / "data")]) == 130
     assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_a_model_is_brought_nearer_to_recordings_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in ("nocturne", "etude"):
+        (mine / f"{name}.mid").write_bytes(asset("examples", f"{name}.mid").read_bytes())
+    save_model(tmp_path / "model", small_model())
+    command = ["train", "autoencoder", "--finetune", str(tmp_path / "model"), "--data", str(mine)]
+    assert main([*command, "-o", str(tmp_path / "run"), "--hours", "0.0001"]) == 0
+    capsys.readouterr()
+    assert main(["ship", str(tmp_path / "run"), "-o", str(tmp_path / "tuned")]) == 0
+    before, after = (load_model(tmp_path / name).state_dict() for name in ("model", "tuned"))
+    moved = [name for name in before if not before[name].equal(after[name])]
+    assert any("decoder" in name for name in moved)
+    assert all((before[name] - after[name]).abs().max() < 0.05 for name in moved if "spread" not in name)

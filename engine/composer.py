@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.assets import asset
+from engine.assets import model_folder
 from engine.autoencoder import Autoencoder
 from engine.checkpoint import load_model
 from engine.decoding import MelodyNote, NoteWriter, StepDecoder, torch_decoders
@@ -80,10 +80,7 @@ class Composer:
         chosen = _device(device)
         if chosen == "cpu":
             torch.set_num_threads(1)
-        folder = Path(model) if Path(model).is_dir() else asset("models", model)
-        if not folder.is_dir():
-            shipped = ", ".join(sorted(path.name for path in asset("models").glob("*/"))) or "none"
-            raise ModelError(f"There is no model called {model}", f"Shipped with this version: {shipped}")
+        folder = model_folder(model)
         return cls(load_model(folder), folder.name, chosen, cache_folder())
 
     @torch.inference_mode()

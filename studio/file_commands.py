@@ -1,4 +1,4 @@
-"""Commands that look into files: compare, inspect."""
+"""Commands that look into files: compare, inspect, originality."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from engine.assets import model_folder
 from engine.features import similarity
 from engine.melody import has_chords, melody_f1, melody_recall, top_line
 from engine.performance import Performance
-from studio.arguments import Files, Json, path_of, performance_of
+from studio.arguments import File, Files, Json, Model, path_of, performance_of
 from studio.console import print_json
 
 app = typer.Typer()
@@ -54,6 +55,21 @@ def inspect(
             typer.echo(f"{key.replace('_', ' '):17} {f'{value:.2f}' if isinstance(value, float) else value}")
         for start, end, pitch, velocity in listed:
             typer.echo(f"{start:10.3f} {end:10.3f} {pitch:4} {velocity:4}")
+
+
+@app.command()
+def originality(file: File, model: Model = "default", as_json: Json = False) -> None:
+    """Say how long a passage of a file is one that the model was trained on, in any key and at any tempo."""
+    from engine.originality import INDEX, load_index, longest_shared
+
+    performance = performance_of(file)
+    passage = longest_shared(performance, load_index(model_folder(model) / INDEX))
+    if as_json:
+        print_json({"path": str(path_of(file)), "notes": len(performance), "longest_shared": passage._asdict()})
+    elif passage.notes:
+        typer.echo(f"{passage.notes} notes from {passage.start:.1f} to {passage.end:.1f} s are in the training music.")
+    else:
+        typer.echo("No passage of it is in the training music.")
 
 
 def _facts(file: str, performance: Performance, with_notes: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from studio.console import ProgressLine, print_json, say
 
 if TYPE_CHECKING:
     from engine.composer import Composer
+    from engine.originality import Hashes
     from engine.training.dataset import Dataset
     from engine.training.evaluation import Evaluation
 
@@ -160,6 +161,9 @@ def ship(
     melody_guidance: Annotated[
         float, typer.Option(metavar="X", min=0, max=10, help="What a melody strength of 1 stands for.")
     ] = 1.0,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="What it was trained on, to index for originality.")
+    ] = None,
 ) -> None:
     """Write a run's averaged weights as a model that Composer.load reads.
 
@@ -168,11 +172,14 @@ def ship(
     """
     _need_lightning()
     from engine.checkpoint import save_model
+    from engine.originality import INDEX, save_index
     from engine.training.shipping import trained_model
 
     model, facts = trained_model(run)
     model.config = replace(model.config, style_guidance=style_guidance, melody_guidance=melody_guidance)
     save_model(output, model)
+    if data is not None:
+        save_index(output / INDEX, _index(data))
     say(f"{output}: {facts}")
 
 
@@ -240,7 +247,12 @@ def style(
     from engine.training.evaluation import Style, excerpts
 
     found = excerpts(music, performances, seed, has_pieces_once=False)
-    _measure(Style(composer, found, seed, takes), composer, output, {"split": split, "seed": seed, "takes": takes})
+    _measure(
+        Style(composer, found, _index(data), seed, takes),
+        composer,
+        output,
+        {"split": split, "seed": seed, "takes": takes},
+    )
 
 
 @evaluate_app.command()
@@ -331,6 +343,17 @@ def _measure(evaluation: Evaluation, composer: Composer, output: Path | None, se
     line.end(float(done))
     print_json(write_report(folder)[evaluation.name])
     say(f"{folder / 'report.html'} shows it.")
+
+
+def _index(data: Path) -> Hashes:
+    """What `longest_shared` compares with: the training split."""
+    import numpy as np
+
+    from engine.originality import index_of
+    from engine.training.dataset import performance_of
+
+    music = _music(data, "train")
+    return index_of(performance_of(np.asarray(music.events[piece.first : piece.after])) for piece in music.pieces)
 
 
 def _music(data: Path, split: str) -> Dataset:

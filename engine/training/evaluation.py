@@ -21,6 +21,7 @@ from engine.composer import LEAST_STYLE_NOTES, Composer, Request
 from engine.errors import RequestError
 from engine.features import feature_spreads, overlap, similarity
 from engine.melody import extract_melody, melody_f1, melody_recall
+from engine.originality import Hashes, longest_shared
 from engine.performance import Note, Pedal, Performance
 from engine.training.dataset import Dataset, performance_of
 from engine.training.judge import Judge, note_statistics
@@ -223,11 +224,12 @@ class Style:
     """The paper's Table 4, with the controls it lacks: how alike a take sounds to what it was given, by conditioning.
 
     none, melody, performance, melody_performance: takes; following: the performance's own next part, the ceiling;
-    stranger: another piece's performance, the floor.
+    stranger: another piece's performance, the floor. index: of the training music, to find passages shared with it.
     """
 
     composer: Composer
     styles: Sequence[Excerpt]
+    index: Hashes
     seed: int
     takes: int = 1
     options: Row = field(default_factory=dict)
@@ -241,7 +243,7 @@ class Style:
         own, following, _ = self.styles[case]
         vector, melody = self.composer.style(own), extract_melody(own)
         spreads = feature_spreads(own)
-        row: Row = {"style": own.name, "human": note_statistics(own)}
+        row: Row = {"style": own.name, "human": self._heard(own)}
         conditionings: dict[str, Row] = {
             "none": {},
             "melody": {"melody": melody},
@@ -252,10 +254,13 @@ class Style:
             request = Request(seconds=own.seconds, seed=self.seed + case * self.takes, **given, **self.options)
             takes = [played(self.composer, request, number)[0] for number in range(self.takes)]
             row[name] = [overlap(spreads, feature_spreads(take)) for take in takes]
-            row[f"{name}_heard"] = note_statistics(takes[0])
+            row[f"{name}_heard"] = self._heard(takes[0])
         row["following"] = [overlap(spreads, feature_spreads(following))]
         row["stranger"] = [overlap(spreads, feature_spreads(stranger(self.styles, case).own))]
         return row
+
+    def _heard(self, performance: Performance) -> Row:
+        return {**note_statistics(performance), "shared_notes": longest_shared(performance, self.index).notes}
 
 
 @dataclass

@@ -213,13 +213,24 @@ def _body(name: str, one: Row) -> str:
     if name == "style":
         columns = (*FEATURES, "average", "interval", "exact_average")
         lines = [*one["rows"], *one["controls"]]
-        return _table(lines, "conditioning", columns) + _bars(lines) + _curves(one["best_of"], "takes, the best kept")
+        best = _curves(one["best_of"], "takes, the best kept")
+        return _table(lines, "conditioning", columns) + _bars(lines) + best + _heard(one["heard"])
     if name == "interpolation":
         curve = dict(zip(map(str, one["shares"]), one["closeness"], strict=True))
         return f"<p>Spearman {one['spearman']:.3f}</p>" + _curves({"": curve}, "share of the second style")
     lines = [{"figure": key.replace("_", " "), "value": value} for key, value in one.items() if _is_figure(value)]
     best = _curves({"": one["best_of"]}, "takes, the best kept") if len(one.get("best_of", ())) > 1 else ""
     return _table(lines, "figure", ("value",)) + best
+
+
+def _heard(heard: Row) -> str:
+    """What takes sound like, by median, beside the quartiles of people's."""
+    people = heard["people_quartiles"]
+    lines = [
+        {"figure": figure, "people": people[figure], **{name: heard[name][figure] for name in CONDITIONINGS}}
+        for figure in people
+    ]
+    return _table(lines, "figure", ("people", *CONDITIONINGS))
 
 
 def _is_figure(value: Any) -> bool:

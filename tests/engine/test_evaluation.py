@@ -12,6 +12,7 @@ from engine.assets import asset
 from engine.composer import Composer
 from engine.errors import RequestError
 from engine.midi import read_midi
+from engine.originality import index_of
 from engine.performance import Note, Pedal, Performance
 from engine.training.dataset import Dataset
 from engine.training.evaluation import (
@@ -160,7 +161,7 @@ def test_each_evaluation_is_measured_and_reported(
     metric = style_metric(composer, styles)
     tune = read_midi(asset("examples", "twinkle.mid")).slice(0, 5)
     for evaluation in (
-        Style(composer, short, seed=0, takes=2),
+        Style(composer, short, index_of([styles[0].own]), seed=0, takes=2),
         Transfer(composer, short, metric, seed=0, takes=2),
         Interpolation(composer, short, seed=0),
         Tunes(composer, short, [tune], seed=0),
@@ -170,6 +171,7 @@ def test_each_evaluation_is_measured_and_reported(
     assert json.loads((tmp_path / "evaluation.json").read_text()).keys() == report.keys()
     assert [row["conditioning"] for row in report["style"]["rows"]] == list(CONDITIONINGS)
     assert report["style"]["best_of"]["none"]["2"] >= report["style"]["best_of"]["none"]["1"]
+    assert report["style"]["heard"]["people_quartiles"]["shared_notes"][2] > 10  # one of them is in the index
     assert report["transfer"]["melody_recall"] == report["tunes"]["melody_recall"] == pytest.approx(1.0)
     assert report["transfer"]["best_takes"]["overlap"] == pytest.approx(report["transfer"]["best_of"]["2"])
     assert len(report["interpolation"]["closeness"]) == 5

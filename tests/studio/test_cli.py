@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 import engine.playback
+from engine.assets import asset
 from engine.errors import ModelError, RequestError
 from engine.midi import read_midi, write_midi
+from engine.originality import INDEX, index_of, save_index
 from engine.performance import Note, Pedal, Performance
 from studio import console
 from studio.cli import main
@@ -298,6 +300,21 @@ def test_embed_prints_each_vector_and_their_cosines(capsys: pytest.CaptureFixtur
     assert (document["model"], document["width"]) == ("fake", 2)
     assert [file["path"] for file in document["files"]] == ["nocturne", "etude"]
     assert document["cosine"][0][0] == document["cosine"][1][1] == 1.0
+
+
+def test_originality_finds_a_passage_of_the_training_music(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    nocturne = read_midi(asset("examples", "nocturne.mid"))
+    save_index(tmp_path / "model" / INDEX, index_of([nocturne.transpose(3)]))
+    command = ["originality", "--model", str(tmp_path / "model")]
+    assert main([*command, "nocturne", "--json"]) == 0
+    document = printed(capsys)
+    assert document["longest_shared"]["notes"] > len(nocturne) / 2
+    assert main([*command, "etude"]) == 0
+    assert "No passage" in capsys.readouterr().out
+    (tmp_path / "model" / INDEX).unlink()
+    assert main([*command, "etude"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_inspect_prints_what_is_in_a_file(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,10 +25,11 @@ from engine.originality import Hashes, longest_shared
 from engine.performance import Note, Pedal, Performance
 from engine.training.dataset import Dataset, performance_of
 from engine.training.judge import Judge, note_statistics
-from engine.training.likelihood import likelihoods, notes_struck, validation_batch, window_config
+from engine.training.likelihood import gap_likelihoods, likelihoods, notes_struck, validation_batch, window_config
 from engine.vocabulary import STEPS_PER_SECOND
 
 EXCERPT_SECONDS = 50.0
+GAP = 32  # steps, about three seconds
 LEAST_NOTES = 100  # of an excerpt
 JURY = 20  # performances a take's own is looked for among
 METRIC_FLOOR = 0.05  # of the mean variance: directions in which a player hardly wanders count no more than that allows
@@ -163,12 +164,18 @@ class Likelihoods:
         return self.count
 
     def row(self, case: int) -> Row:
-        """Notes, seconds, and for each conditioning the nats of each field."""
+        """Notes, seconds, and for each conditioning the nats of each field; of the last `GAP` steps, where the model
+        infills, the nats without and with the music that follows."""
         codec = self.model.codec
         batch = validation_batch(self.data, window_config(codec), [case], codec.name, self.is_within)
         found = likelihoods(self.model, [batch])
         notes = int(notes_struck(codec, batch["window"]).sum())
+        gap: Row = {}
+        if self.model.config.infills:
+            known = validation_batch(self.data, window_config(codec), [case], codec.name, self.is_within, True)
+            gap = dict(zip(("notes", "without", "with"), gap_likelihoods(self.model, known, GAP), strict=True))
         return {
+            "gap": gap,
             "notes": notes,
             "seconds": float(batch["window"].steps.max()) / STEPS_PER_SECOND,
             **{name: [nats * notes for nats in one.fields] for name, one in found.items()},

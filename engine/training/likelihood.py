@@ -71,13 +71,20 @@ def validation_batches(
 
 
 def validation_batch(
-    data: Dataset, config: WindowConfig, numbers: Iterable[int], codec: str = "notes", is_within: bool = False
+    data: Dataset,
+    config: WindowConfig,
+    numbers: Iterable[int],
+    codec: str = "notes",
+    is_within: bool = False,
+    has_after: bool = False,
 ) -> dict[str, Any]:
     """Fixed windows by number, not augmented, with both conditions given; of events, the music of notes' windows.
 
-    is_within: the style is heard in the window itself, as the paper measures it, and not elsewhere in the performance.
+    is_within: the style is heard in the window itself, as the paper measures it, and not elsewhere in the performance;
+    has_after: the music after the window is given too.
     """
-    given = {"augment": False, "style_within": float(is_within), "neither": 0, "melody_only": 0, "style_only": 0}
+    given: dict[str, Any] = {"neither": 0, "melody_only": 0, "style_only": 0, "infill": float(has_after)}
+    given |= {"augment": False, "style_within": float(is_within)}
     plain = WindowConfig(**{**asdict(config), **given})
     if codec == "events":
         plain = replace(plain, rows=plain.rows or plain.steps // TOKENS_A_ROW)
@@ -103,6 +110,25 @@ def likelihoods(model: Autoencoder, batches: list[dict[str, Any]]) -> dict[str, 
         name: Likelihood(tuple((total / notes).tolist()), float(total.sum()) / seconds)
         for name, total in totals.items()
     }
+
+
+@torch.inference_mode()
+def gap_likelihoods(model: Autoencoder, batch: dict[str, Any], steps: int) -> tuple[int, float, float]:
+    """Of the last `steps` steps of windows whose following music is given: notes, and nats without and with it."""
+    window, melody, after = batch["window"], batch["melody"], batch["after"]
+    style = model.style(batch["style"], batch["style_valid"])
+    length = window.valid.sum(1, keepdim=True)
+    place = torch.arange(window.valid.shape[1]).expand_as(window.valid)
+    last = (place >= length - 1 - steps) & (place < length - 1) & after.valid[:, :1]  # the very last is given
+    nats = [
+        float(
+            (
+                model(window, model.remember(style, batch["has_style"], melody, known), melody, known) * last[..., None]
+            ).sum()
+        )
+        for known in (None, after)
+    ]
+    return int((notes_struck(model.codec, window) & last).sum()), nats[0], nats[1]
 
 
 def window_config(codec: Codec, rows: int = 512) -> WindowConfig:

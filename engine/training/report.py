@@ -3,7 +3,8 @@
 evaluation.json has, of each evaluation that was run, its settings (model, weights, split, seed, …), the number of
 cases, and:
 
-- likelihood: rows of {conditioning, nats_per_note, interval, nats_per_second, fields}
+- likelihood: rows of {conditioning, nats_per_note, interval, nats_per_second, fields}; gains, intervals of what each
+  condition gains; gap, nats a note of a window's last steps without and with the music that follows
 - style: rows of {conditioning, the eight features, average, exact_average, interval}; controls, the same of following
   (the performance's own next part, the ceiling) and stranger (another's, the floor); best_of, the average of the best
   of so many takes; heard, medians of what takes sound like beside the quartiles of people's
@@ -85,7 +86,20 @@ def _likelihood(rows: Sequence[Row]) -> Row:
             ("performance", "melody_performance"),
         )
     }
-    return {"rows": table, "gains": gains}
+    return {"rows": table, "gains": gains, "gap": _gap([row["gap"] for row in rows if row["gap"].get("notes")])}
+
+
+def _gap(rows: Sequence[Row]) -> Row:
+    """Nats a note of a gap, by whether the music after it is known."""
+    if not rows:
+        return {}
+    notes = np.array([row["notes"] for row in rows], float)
+    without, known = (np.array([row[name] for row in rows]) for name in ("without", "with"))
+    return {
+        "nats_per_note_without": float(without.sum() / notes.sum()),
+        "nats_per_note_with": float(known.sum() / notes.sum()),
+        "gain_interval": interval((without - known) / notes, notes),
+    }
 
 
 def _style(rows: Sequence[Row]) -> Row:
@@ -209,7 +223,10 @@ def _settings(one: Row) -> str:
 
 def _body(name: str, one: Row) -> str:
     if name == "likelihood":
-        return _table(one["rows"], "conditioning", ("nats_per_note", "interval", "nats_per_second"))
+        gains = [{"gain": name, "nats_per_note": value} for name, value in one["gains"].items()]
+        gains += [{"gain": f"{name} (gap)", "nats_per_note": value} for name, value in one["gap"].items()]
+        table = _table(one["rows"], "conditioning", ("nats_per_note", "interval", "nats_per_second"))
+        return table + _table(gains, "gain", ("nats_per_note",))
     if name == "style":
         columns = (*FEATURES, "average", "interval", "exact_average")
         lines = [*one["rows"], *one["controls"]]

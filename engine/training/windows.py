@@ -140,8 +140,8 @@ class Windows(torch.utils.data.Dataset[Sample]):
         """What is to be said from row `start` on, and its melody; style and its tokens are still to come."""
         config = self.config
         ahead, after = int(random.integers(config.ahead + 1)), 0
-        if config.augment and random.random() < config.infill:
-            after = int(random.integers(config.after // 8, config.after + 1))
+        if random.random() < config.infill:
+            after = int(random.integers(config.after // 8, config.after + 1)) if config.augment else config.after
         chunk = events[start : start + config.steps + max(ahead, after)]
         tokens, durations, order, steps = self._tokens(chunk, semitones, factor)
         inside = min(len(tokens), config.steps)

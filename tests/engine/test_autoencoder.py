@@ -30,7 +30,7 @@ def data(tmp_path_factory):
 def samples(data):
     found = {}
     for codec, steps in STEPS.items():
-        config = WindowConfig(steps, None, steps // 2, augment=False, neither=0, melody_only=0, style_only=0)
+        config = WindowConfig(steps, None, steps // 2, augment=False, infill=0, neither=0, melody_only=0, style_only=0)
         windows = WINDOWS[codec](data, config, 5)
         every = [windows[index] for index in range(40)]
         found[codec] = [sample for sample in every if len(sample.tokens) == steps][:3]

@@ -20,7 +20,7 @@ from tests.engine.small import made_up, made_up_pieces
 
 NOTES = WindowConfig(steps=48, style_steps=32, ahead=12, after=16)
 EVENTS = WindowConfig(steps=192, style_steps=128, ahead=12)
-PLAIN = {"augment": False, "neither": 0.0, "melody_only": 0.0, "style_only": 0.0}
+PLAIN = {"augment": False, "infill": 0.0, "neither": 0.0, "melody_only": 0.0, "style_only": 0.0}
 KINDS = {"notes": (Windows, NOTES), "events": (EventWindows, EVENTS)}
 both = pytest.mark.parametrize("codec", KINDS)
 

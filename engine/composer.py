@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engine.assets import model_folder
 from engine.autoencoder import Autoencoder
 from engine.checkpoint import load_model
-from engine.decoding import MelodyNote, NoteWriter, StepDecoder, torch_decoders
+from engine.decoding import MelodyNote, NoteWriter, StepDecoder, steps_of, torch_decoders
 from engine.errors import ModelError, RequestError
 from engine.event_decoding import EventWriter
 from engine.kept_graphs import cache_folder
@@ -133,14 +133,51 @@ class Composer:
             style=None if request.style is None else torch.from_numpy(self._checked(request.style))[None],
             melody=melody_notes(request.melody, length) if request.melody is not None else [],
             length=round(length * STEPS_PER_SECOND),
-            options=SamplingOptions(
-                request.temperature,
-                request.top_p,
-                request.style_strength * self.model.config.style_guidance,
-                request.melody_strength * self.model.config.melody_guidance,
-            ),
+            options=self._options(request),
             seed=request.seed + take,
             keep=request.melody_mode == "keep",
+        )
+
+    def fill(
+        self, played: Performance, start: float, end: float, request: Request, take: int = 0
+    ) -> Iterator[Note | Pedal]:
+        """New music for a stretch of a performance, from `start` up to `end` (seconds), that knows what stands on both
+        sides of it; without anything after it, it goes on from there. The request's melody is that of the whole.
+
+        Yields as `compose` does; `filled` puts it in its place. Raises RequestError where the stretch is none, or the
+        model can't.
+        """
+        _check(request)
+        config = self.model.config
+        if not config.infills:
+            raise RequestError(f"The model {self.name} can't write within a piece", "Choose the default model")
+        if not 0 <= start < end:
+            raise RequestError(
+                f"From {start:g} to {end:g} seconds is no stretch of time", "Give a beginning and an end"
+            )
+        begin, length = round(start * STEPS_PER_SECOND), round(end * STEPS_PER_SECOND)
+        melody = melody_notes(request.melody, end) if request.melody is not None else []
+        before, after = _sides(played, start, end)
+        writer = NoteWriter(
+            decoder=self.make_decoder(),
+            style=None if request.style is None else torch.from_numpy(self._checked(request.style))[None],
+            melody=[note for note in melody if note.step >= begin],
+            length=length,
+            options=self._options(request),
+            seed=request.seed + take,
+            keep=request.melody_mode == "keep",
+            steps=steps_of(before),
+            begin=begin,
+            after=steps_of(after),
+        )
+        return (step.event() for step in writer.write())
+
+    def _options(self, request: Request) -> SamplingOptions:
+        return SamplingOptions(
+            request.temperature,
+            request.top_p,
+            request.style_strength * self.model.config.style_guidance,
+            request.melody_strength * self.model.config.melody_guidance,
         )
 
     def _checked(self, style: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -148,6 +185,49 @@ class Composer:
         if style.shape != (width,) or not np.isfinite(style).all():
             raise RequestError(f"The style is not one of this model's: it has {width} finite numbers", "Embed it again")
         return np.asarray(style, np.float32)
+
+
+def filled(played: Performance, events: Iterable[Note | Pedal], start: float, end: float) -> Performance:
+    """A performance with what `fill` yielded in place of its notes from `start` up to `end`.
+
+    What stands outside is as it was, to the bit: notes sound on over the borders, and where one outside sounds, no new
+    one is struck on its key. At the end the pedal is put where the following music expects it.
+    """
+    before, after = _sides(played, start, end)
+    outside = [*before.notes, *after.notes]
+    of_key: dict[int, list[Note]] = {}
+    for note in outside:
+        of_key.setdefault(note.pitch, []).append(note)
+    new: list[Note] = []
+    pedals = [*before.pedals]
+    for event in events:
+        if isinstance(event, Pedal):
+            pedals.append(event)
+            continue
+        around = of_key.get(event.pitch, [])
+        if not any(note.start <= event.start < note.end for note in around):
+            later = min((note.start for note in around if note.start > event.start), default=event.end)
+            new.append(event._replace(end=min(event.end, later)))
+    for controller in {pedal.controller for pedal in [*played.pedals, *pedals]}:
+        now, then = (_pedal_at(moves, controller, end) for moves in (pedals, played.pedals))
+        if now != then:
+            pedals.append(Pedal(end, then, controller))
+    new_ones = Performance.of(new).with_repeats_cut().notes
+    return Performance.of([*outside, *new_ones], [*pedals, *after.pedals], played.name)
+
+
+def _sides(played: Performance, start: float, end: float) -> tuple[Performance, Performance]:
+    """What is struck and pressed before a stretch, and from its end on."""
+    notes, pedals = played.notes, played.pedals
+    before = Performance.of((n for n in notes if n.start < start), (p for p in pedals if p.time < start))
+    after = Performance.of((n for n in notes if n.start >= end), (p for p in pedals if p.time >= end))
+    return before, after
+
+
+def _pedal_at(pedals: Iterable[Pedal], controller: int, time: float) -> int:
+    """Where a pedal stands before a moment."""
+    values = [pedal.value for pedal in pedals if pedal.controller == controller and pedal.time < time]
+    return values[-1] if values else 0
 
 
 def melody_notes(melody: Performance, seconds: float) -> list[MelodyNote]:

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from engine.assets import asset
-from engine.composer import Composer, Request, melody_notes
+from engine.composer import Composer, Request, filled, melody_notes
 from engine.errors import ModelError, RequestError
 from engine.melody import melody_recall
 from engine.midi import read_midi
 from engine.performance import Note, Pedal, Performance
-from tests.engine.small import small_model
+from tests.engine.small import made_up, small_model
 
 STYLES = ("nocturne", "etude", "prelude")
 
@@ -133,3 +133,56 @@ def test_an_unknown_model_is_named(name: str) -> None:
 def test_an_unknown_device_is_named() -> None:
     with pytest.raises(ModelError, match="toaster"):
         Composer.load(device="toaster")
+
+
+# Within a piece
+
+
+@pytest.fixture(scope="module")
+def filler() -> Composer:
+    """A small model that infills."""
+    return Composer(small_model(infills=True), "small", "cpu")
+
+
+def inside(performance: Performance, start: float, end: float) -> list[Note]:
+    return [note for note in performance.notes if start <= note.start < end]
+
+
+@pytest.mark.parametrize(("start", "end"), [(4.0, 9.0), (0.0, 5.0), (14.0, 30.0), (20.0, 28.0)])
+def test_a_stretch_is_written_anew_and_the_rest_is_as_it_was(filler: Composer, start: float, end: float) -> None:
+    played = made_up(0, 20)
+    request = Request(style=filler.style(played), seed=3)
+    events = list(filler.fill(played, start, end, request))
+    assert all(start <= (e.start if isinstance(e, Note) else e.time) < end for e in events)
+    piece = filled(played, events, start, end)
+    for part in ((0, start), (end, 100)):
+        assert inside(piece, *part) == inside(played, *part)
+    assert inside(piece, start, end) != inside(played, start, end)
+    assert [p for p in piece.pedals if not start <= p.time <= end] == [
+        p for p in played.pedals if not start <= p.time <= end
+    ]
+    assert events == list(filler.fill(played, start, end, request))
+    assert events != list(filler.fill(played, start, end, request, take=1))
+
+
+def test_no_key_is_struck_while_one_outside_sounds_on_it() -> None:
+    played = Performance.of([Note(0, 5, 60, 80), Note(6, 7, 62, 80)], [Pedal(1, 127), Pedal(6.5, 0)])
+    new = [Note(2, 2.5, 60, 50), Note(3, 9, 62, 50), Pedal(3.5, 0), Note(5.2, 5.5, 60, 50)]
+    piece = filled(played, new, 1.5, 6)
+    assert piece.notes == (Note(0, 5, 60, 80), Note(3, 6, 62, 50), Note(5.2, 5.5, 60, 50), Note(6, 7, 62, 80))
+    assert piece.pedals == (Pedal(1, 127), Pedal(3.5, 0), Pedal(6, 127), Pedal(6.5, 0))  # it is down where it was
+
+
+def test_the_melody_of_a_stretch_is_kept(filler: Composer, twinkle: Performance) -> None:
+    played = twinkle
+    request = Request(melody=twinkle, seed=1)
+    piece = filled(played, filler.fill(played, 6.0, 12.0, request), 6.0, 12.0)
+    assert melody_recall(twinkle, piece) == 1.0
+
+
+def test_a_stretch_that_is_none_and_a_model_that_can_not_say_so(filler: Composer) -> None:
+    with pytest.raises(RequestError, match="no stretch"):
+        filler.fill(made_up(0, 9), 5, 5, Request())
+    cannot = Composer(small_model(), "other", "cpu")
+    with pytest.raises(RequestError, match="can't write within"):
+        cannot.fill(made_up(0, 9), 2, 5, Request())

@@ -44,8 +44,9 @@ class WindowConfig:
     forgetful: float = (
         0.3  # chance that a share of the steps before is hidden, so that the style must tell what they tell
     )
-    infill: float = 0.5  # chance that the music after the window is given: its last event, and those that follow
-    after: int = 64  # events, at most, of that
+    infill: float = 0.5  # chance that the music after a gap is given: the window's last events, and those that follow
+    after: int = 64  # of the events that follow, at most
+    overlap: int = 24  # of the window's last ones, at most: by copying them it is learned to look there
     ahead: int = 96  # events beyond the window whose melody notes may be given, so that its end is not told
     augment: bool = True
 
@@ -62,7 +63,7 @@ class Sample:
     melody: tuple[Ints, Ints, Ints, Ints]  # tokens, steps, ends, keys
     style: Ints
     has_style: bool
-    after: tuple[Ints, Ints]  # tokens and steps of the music after a gap, of which the last event is the first
+    after: tuple[Ints, Ints]  # tokens and steps of the music after a gap, which the window's last events are of
     forgotten: NDArray[np.bool_] | None = None  # steps the decoder does not hear when it says those after
 
 
@@ -150,7 +151,8 @@ class Windows(torch.utils.data.Dataset[Sample]):
         melody = (self.codec.melody_tokens(at, keys, ends - at), at, ends, keys)
         struck = np.zeros(len(tokens), bool)
         struck[given] = True
-        known = slice(inside - 1, inside - 1 + after if after and len(tokens) > inside else inside - 1)
+        overlap = int(random.integers(1, config.overlap + 1)) if after and config.augment else 1
+        known = slice(inside - overlap, inside + after if after and len(tokens) > inside else inside - overlap)
         later, begins = tokens[known].copy(), steps[known]
         later[:1, 0] = 0
         if start + len(chunk) == len(events) and len(tokens) < config.steps:

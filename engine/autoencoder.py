@@ -135,7 +135,7 @@ class Autoencoder(nn.Module):
         self.no_style = nn.Parameter(torch.zeros(width))
         self.no_melody = nn.Parameter(torch.zeros(width))
         if config.infills:
-            self.after_encoder = Encoder(sizes, block, 1)
+            self.known = nn.Parameter(torch.zeros(width))  # marks notes that are there already
         if config.combination == "concat":
             self.stop = nn.Parameter(torch.zeros(width))
         memory_width = 2 * width if config.combination == "tile" else width
@@ -171,7 +171,7 @@ class Autoencoder(nn.Module):
         vectors = torch.where(has_melody[:, None, None], vectors, self.no_melody.to(vectors.dtype))
         steps = torch.where(melody.valid, melody.steps, 0) if self.codec.name == "notes" else None
         if after is not None and steps is not None:
-            later = self.after_encoder(after.tokens, _one_at_least(after.valid))
+            later = self.melody_encoder(after.tokens, _one_at_least(after.valid)) + self.known
             vectors, valid = torch.cat([vectors, later], 1), torch.cat([valid, after.valid], 1)
             steps = torch.cat([steps, after.steps], 1)
         if self.config.combination == "sum":

@@ -45,8 +45,8 @@ class Melody(NamedTuple):
 
 
 class After(NamedTuple):
-    """Music that is there already after what is to be written, padded. tokens: (batch, events, fields), the first one
-    without its gap; steps: (batch, events) int64, when each begins; valid: (batch, events) bool."""
+    """Notes that are there already after what is to be written, padded, told as those of a melody are. tokens: (batch,
+    notes, fields); steps: (batch, notes) int64, when each begins; valid: (batch, notes) bool."""
 
     tokens: Tensor
     steps: Tensor

@@ -63,7 +63,7 @@ class Sample:
     melody: tuple[Ints, Ints, Ints, Ints]  # tokens, steps, ends, keys
     style: Ints
     has_style: bool
-    after: tuple[Ints, Ints]  # tokens and steps of the music after a gap, which the window's last events are of
+    after: tuple[Ints, Ints]  # tokens and steps of the notes after a gap, which the window's last ones are of
     forgotten: NDArray[np.bool_] | None = None  # steps the decoder does not hear when it says those after
 
 
@@ -153,8 +153,8 @@ class Windows(torch.utils.data.Dataset[Sample]):
         struck[given] = True
         overlap = int(random.integers(1, config.overlap + 1)) if after and config.augment else 1
         known = slice(inside - overlap, inside + after if after and len(tokens) > inside else inside - overlap)
-        later, begins = tokens[known].copy(), steps[known]
-        later[:1, 0] = 0
+        is_note = tokens[known, 1] < KEYS
+        later, begins, lasts = (part[known][is_note] for part in (tokens[:, 1], steps, durations))
         if start + len(chunk) == len(events) and len(tokens) < config.steps:
             tokens, steps, durations, struck = _with_end(tokens, steps, durations, struck)
             inside += 1
@@ -167,7 +167,7 @@ class Windows(torch.utils.data.Dataset[Sample]):
             melody=melody,
             style=tokens[:0],
             has_style=True,
-            after=(later, begins),
+            after=(self.codec.melody_tokens(begins, later, lasts), begins),
         )
 
     def given_melody(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from engine.assets import model_folder
 from engine.autoencoder import Autoencoder
 from engine.checkpoint import load_model
-from engine.decoding import MelodyNote, NoteWriter, StepDecoder, steps_of, torch_decoders
+from engine.decoding import MelodyNote, NoteWriter, StepDecoder, steps_of
 from engine.errors import ModelError, RequestError
 from engine.event_decoding import EventWriter
+from engine.gpu_decoder import Spared, gpu_decoders
 from engine.kept_graphs import cache_folder
 from engine.melody import top_line
 from engine.onnx_decoder import onnx_decoders
@@ -24,9 +26,15 @@ from engine.performance import HIGHEST, LOWEST, Note, Pedal, Performance
 from engine.sampling import SamplingOptions
 from engine.vocabulary import STEPS_PER_SECOND
 
+log = logging.getLogger(__name__)
+
 STYLE_WINDOWS = {"notes": 256, "events": 1024}  # steps the performance encoder hears at once, as in training
 WRITERS: dict[str, type[NoteWriter] | type[EventWriter]] = {"notes": NoteWriter, "events": EventWriter}
-DECODERS = {"cpu": onnx_decoders, "cuda": torch_decoders, "mps": torch_decoders}  # by device: what makes them
+DECODERS: dict[str, Callable[[Autoencoder, Path | None], Callable[[], StepDecoder]]] = {  # by device: what makes them
+    "cpu": onnx_decoders,
+    "cuda": partial(gpu_decoders, "cuda"),
+    "mps": partial(gpu_decoders, "mps"),
+}
 LEAST_STYLE_NOTES = 16
 FREE_SECONDS = 30.0  # of a piece without a melody
 LEGATO = 0.5  # seconds: a melody note lasts to the next where the rest between is no longer
@@ -61,25 +69,46 @@ class Request:
 
 
 class Composer:
-    """A loaded model. name: the model's; device: where it runs; kept: the folder for what takes long to make."""
+    """A loaded model. name: the model's; device: where it decodes; kept: the folder for what takes long to make;
+    notice: what a person should know of how it goes on, "" if nothing.
+
+    The encoders stay on the CPU: they are small and asked once a file and once a window, MPS lacks the float64 that
+    rotations are made in, and so a GPU that fails leaves nothing behind there.
+    """
 
     def __init__(self, model: Autoencoder, name: str, device: str, kept: Path | None = None) -> None:
-        self.model, self.name, self.device, self.kept = model.to(device).eval(), name, device, kept
+        self.model, self.name, self.device, self.kept = model.cpu().eval(), name, device, kept
+        self.notice = ""
 
     @cached_property
     def make_decoder(self) -> Callable[[], StepDecoder]:
         """Makes the decoder of a take."""
-        return DECODERS[self.device](self.model, self.kept)
+        if self.device == "cpu":
+            return DECODERS["cpu"](self.model, self.kept)
+        try:
+            make = DECODERS[self.device](self.model, self.kept)
+        except RuntimeError as error:
+            return self._leave_gpu(error)
+        return lambda: Spared(make(), lambda error: self._leave_gpu(error)())
+
+    def _leave_gpu(self, error: RuntimeError) -> Callable[[], StepDecoder]:
+        """Makes the decoder of a take on the CPU, for this take and all that follow."""
+        if self.device != "cpu":
+            log.warning("the GPU is left", exc_info=error)
+            is_full = "out of memory" in str(error).lower()
+            self.notice = f"The GPU {'is out of memory' if is_full else 'failed'}: composing goes on on the CPU."
+            self.device = "cpu"
+            self.make_decoder = DECODERS["cpu"](self.model, self.kept)
+        return self.make_decoder
 
     @classmethod
     def load(cls, model: str = "default", device: str = "auto") -> Composer:
-        """A shipped model by name, or one in a folder. On a CPU one thread is used: more wait for each other.
+        """A shipped model by name, or one in a folder. On the CPU one thread is used: more wait for each other.
 
         Raises ModelError where there is no such model or device.
         """
         chosen = _device(device)
-        if chosen == "cpu":
-            torch.set_num_threads(1)
+        torch.set_num_threads(1)
         folder = model_folder(model)
         return cls(load_model(folder), folder.name, chosen, cache_folder())
 
@@ -103,9 +132,9 @@ class Composer:
         codec = self.model.codec
         total, length = np.zeros(self.model.config.block.width), 0
         for window in codec.windows(performance, STYLE_WINDOWS[codec.name]):
-            given = torch.from_numpy(window)[None].to(self.device)
-            valid = torch.ones(given.shape[:2], dtype=torch.bool, device=self.device)
-            total += len(window) * self.model.style(given, valid)[0].double().cpu().numpy()
+            given = torch.from_numpy(window)[None]
+            valid = torch.ones(given.shape[:2], dtype=torch.bool)
+            total += len(window) * self.model.style(given, valid)[0].double().numpy()
             length += len(window)
         return total / length
 

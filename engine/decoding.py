@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.autoencoder import Autoencoder
+from engine.autoencoder import Autoencoder, Decoder
 from engine.codec import NoteCodec
 from engine.performance import LOWEST, Note, Pedal, Performance
 from engine.sampling import SamplingOptions, allowed_symbols, conditions, guided, pick
@@ -34,7 +32,7 @@ from engine.vocabulary import (
 
 BREATH = 5  # steps: how far a struck melody note may be from its time, either way
 HORIZON = 6000  # steps of melody the decoder is shown ahead of a window's start
-AFTER = 64  # steps of the music after a gap that the decoder is shown
+AFTER = 64  # notes after a gap that the decoder is shown
 SHOWN = 4000  # steps after which the window moves on, so that melody stays in sight
 COUNTDOWN: list[int] = countdown_of(torch.arange(-LATE, MAX_GAP + 1)).tolist()  # by steps until a note, from -LATE on
 
@@ -138,16 +136,18 @@ class StepDecoder(Protocol):
 
 
 class TorchDecoder:
-    """See `StepDecoder`. The reference, on the model's device. state: (rows, 1, width)."""
+    """See `StepDecoder`. The reference. decoder: the model's, or a copy of it elsewhere. state: (rows, 1, width)."""
 
-    def __init__(self, model: Autoencoder) -> None:
-        self.model = model
-        self.device = next(model.parameters()).device
+    def __init__(self, model: Autoencoder, decoder: Decoder | None = None) -> None:
+        self.model, self.decoder = model, decoder or model.decoder
+        self.device = self.decoder.begin.device
 
     def begin(self, memory: Memory) -> None:
         """Open a window."""
-        self.memory, self.cache = memory, Cache(self.model.config.window + 2)
-        self.rows = len(memory.vectors)
+        steps = None if memory.steps is None else memory.steps.to(self.device)
+        vectors, mask, style = (part.to(self.device) for part in (memory.vectors, memory.mask, memory.style))
+        self.memory = Memory(vectors, mask[:, 0, 0] == 0, steps, style)
+        self.cache, self.rows = Cache(self.model.config.window + 2), len(vectors)
 
     @torch.inference_mode()
     def read(self, tokens: Tensor, struck: Tensor, situation: Situation | None, steps: Tensor) -> Tensor:
@@ -157,7 +157,7 @@ class TorchDecoder:
         if situation is not None:
             situation = self._there(situation)
         is_first = not self.cache.length
-        trunk = self.model.decoder.trunk(tokens, struck, situation, steps, self.memory, self.cache, is_first)
+        trunk = self.decoder.trunk(tokens, struck, situation, steps, self.memory, self.cache, is_first)
         self.state = trunk[:, -1:]
         return self._logits(0)
 
@@ -165,14 +165,14 @@ class TorchDecoder:
     def arrive(self, gap: int, situation: Situation, step: int) -> Tensor:
         """Go to the new onset."""
         onset = self._all(step)
-        self.state = self.model.decoder.arrive(self.state, self._all(gap), self._there(situation), onset, self.memory)
+        self.state = self.decoder.arrive(self.state, self._all(gap), self._there(situation), onset, self.memory)
         return self._logits(1)
 
     @torch.inference_mode()
     def choose(self, index: int, value: int, struck: bool = False) -> Tensor:
         """Choose the value of a field."""
         note = self._all(struck) if index == 1 else None
-        self.state = self.model.decoder.choose(self.state, index, self._all(value), note)
+        self.state = self.decoder.choose(self.state, index, self._all(value), note)
         return self._logits(index + 1)
 
     def _there(self, situation: Situation) -> Situation:
@@ -182,12 +182,7 @@ class TorchDecoder:
         return torch.full((self.rows, 1), int(value), device=self.device)
 
     def _logits(self, index: int) -> Tensor:
-        return self.model.decoder.logits(self.state, index)[:, 0].float().cpu()
-
-
-def torch_decoders(model: Autoencoder, kept: Path | None) -> Callable[[], StepDecoder]:
-    """Makes the decoder of a take; nothing needs to be kept for it."""
-    return partial(TorchDecoder, model)
+        return self.decoder.logits(self.state, index)[:, 0].float().cpu()
 
 
 @dataclass
@@ -215,8 +210,8 @@ class NoteWriter:
         self.given = conditions(self.options, self.style is not None, bool(self.melody))
         self.next_note = sum(step.is_melody for step in self.steps)  # the melody note due next
         self.struck = list(range(self.next_note))  # melody notes struck; others are passed over (never in keep)
-        if not self.decoder.model.config.infills:
-            self.after = ()
+        is_heard = self.decoder.model.config.infills
+        self.after = [step for step in self.after if step.symbol < KEYS][:AFTER] if is_heard else []
         self.last: MelodyNote | None = None  # the melody note struck last in this window
         self.pedal = False
         self.now = self.steps[-1].at if self.steps else self.begin
@@ -369,9 +364,9 @@ class NoteWriter:
         """The music after a gap as the model is given it: the first of it, its times from the window's origin on."""
         if not self.after:
             return None
-        known = self.after[:AFTER]
-        tokens = torch.tensor(tokens_of(known, known[0].at))[None]
-        steps = torch.tensor([[step.at - self.origin for step in known]])
+        notes = np.array([(step.at - self.origin, step.symbol, step.release - step.at) for step in self.after])
+        steps = torch.from_numpy(notes[:, 0])[None]
+        tokens = torch.from_numpy(NoteCodec().melody_tokens(*notes.T))[None]
         return After(tokens, steps, torch.ones(steps.shape, dtype=torch.bool))
 
     def _situation(self, at: int) -> Situation:

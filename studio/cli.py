@@ -20,7 +20,7 @@ import typer
 import engine
 from engine.errors import EngineError, RequestError
 from engine.performance import Performance
-from studio import file_commands, sound_commands, training_commands
+from studio import bench_commands, file_commands, sound_commands, training_commands
 from studio.arguments import (
     Device,
     Files,
@@ -193,6 +193,8 @@ def _composed(composer: Composer, request: Request, paths: list[Path]) -> Iterat
         if composed.is_interrupted:
             say("Stopped: the notes composed so far are kept." if composed.performance.notes else "Stopped.")
             return
+    if composer.notice:
+        say(composer.notice)
 
 
 @app.command()
@@ -216,6 +218,7 @@ def embed(files: Files, model: Model = "default", device: Where = Device.auto, a
         typer.echo("".join(f"{value:7.3f}" for value in row) + f"  {performance.name}")
 
 
+app.add_typer(bench_commands.app)
 app.add_typer(file_commands.app)
 app.add_typer(sound_commands.app)
 app.add_typer(training_commands.app)

@@ -32,6 +32,7 @@ class Desk(QObject):
         self._connect_composing()
         studio.background.failed.connect(self._window.notice_bar.show_notice)
         studio.engine_thread.failed.connect(self._window.notice_bar.show_notice)
+        studio.engine_thread.remarked.connect(self._window.notice_bar.show_notice)
         self._show_composing(False)
         self._show_sources()
 

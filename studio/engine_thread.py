@@ -43,6 +43,8 @@ class Composer(Protocol):
     def name(self) -> str: ...
     @property
     def device(self) -> str: ...
+    @property
+    def notice(self) -> str: ...
     def style(self, performances: tuple[Performance, ...]) -> Any: ...
     def length(self, job: Job, style: Any) -> float: ...
     def compose(self, job: Job, style: Any, take: int) -> Iterator[Event]: ...
@@ -87,6 +89,7 @@ class EngineThread(QThread):
     take_finished = Signal(bool)  # whether it is whole
     take_scored = Signal(int, Scores)
     failed = Signal(Notice)
+    remarked = Signal(Notice)
     ended = Signal()
 
     def __init__(self, load: Callable[[], Composer] | None = None, parent: QObject | None = None) -> None:
@@ -95,6 +98,7 @@ class EngineThread(QThread):
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._cancelled = threading.Event()
         self._composer: Composer | None = None
+        self._noticed = ""
         self._styles: dict[tuple[Performance, ...], Any] = {}
 
     def warm_up(self) -> None:
@@ -149,6 +153,9 @@ class EngineThread(QThread):
             self.take_started.emit(take, length)
             events, is_whole = self._pull(composer.compose(job, style, take), take, job.recipe.takes, length)
             self.take_finished.emit(is_whole)
+            if composer.notice != self._noticed:
+                self._noticed = composer.notice
+                self.remarked.emit(Notice(composer.notice, is_error=False))
             if any(isinstance(event, Note) for event in events):
                 self.take_scored.emit(take, score(events, job.style, job.melody))
 
@@ -207,6 +214,11 @@ class EngineComposer:
     def device(self) -> str:
         """Where it computes."""
         return self._composer.device
+
+    @property
+    def notice(self) -> str:
+        """What a person should know of how it goes on, "" if nothing."""
+        return self._composer.notice
 
     def style(self, performances: tuple[Performance, ...]) -> Any:
         """The style vector."""

@@ -37,6 +37,7 @@ class FakeComposer:
     error_at: int = 0
     name: str = "fake"
     device: str = "cpu"
+    notice: str = ""
     styled: list[tuple[Performance, ...]] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
 

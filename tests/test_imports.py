@@ -15,6 +15,7 @@ MODULES = sorted(path for package in ("engine", "studio") for path in (ROOT / pa
 # Each layer may import those before it, none after it.
 LAYERS = (
     {"errors", "performance"},
+    {"midi_file"},
     {"midi", "alignment", "melody", "features", "vocabulary"},
     {"codec", "event_codec"},
     {"situation", "transformer"},
@@ -22,11 +23,18 @@ LAYERS = (
     {"checkpoint", "sampling"},
     {"decoding", "event_decoding"},
     {"step_graph", "kept_graphs"},
-    {"onnx_decoder"},
+    {"onnx_decoder", "gpu_decoder"},
     {"composer"},
 )
-PLAYBACK_KNOWS = ("engine.playback", "engine.performance", "engine.midi", "engine.errors", "engine.assets")
-COMPOSER_DOORS = {"studio.engine_thread", "studio.cli"}
+PLAYBACK_KNOWS = (
+    "engine.playback",
+    "engine.performance",
+    "engine.midi",
+    "engine.midi_file",
+    "engine.errors",
+    "engine.assets",
+)
+COMPOSER_DOORS = {"studio.engine_thread", "studio.cli", "studio.bench_commands"}
 TRAINING_DOORS = {"studio.cli", "studio.training_commands"}
 CONNECTORS = {"studio.app", "studio.main_window"}
 PARTS = {"studio.miniature"}  # what a widget may be made of

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,8 +102,10 @@ def test_a_melody_with_chords_gives_its_top_line() -> None:
     ("wrong", "says"),
     [
         ({"seconds": -3}, "seconds"),
-        ({"temperature": 0}, "temperature"),
-        ({"top_p": 0}, "top p"),
+        ({"temperature": 0}, "temperature 0 is not usable. It must be from 0.05 to 4"),
+        ({"temperature": 100}, "temperature 100 is not usable. It must be from 0.05 to 4"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"top_p": 0}, "top p 0 is not usable. It must be from 0.01 to 1"),
         ({"takes": 0}, "takes"),
         ({"melody_mode": "hum"}, "keep or guide"),
         ({"style": np.zeros(3, np.float32)}, "this model's"),
@@ -110,13 +113,27 @@ def test_a_melody_with_chords_gives_its_top_line() -> None:
     ],
 )
 def test_a_request_that_can_not_be_composed_says_why(composer: Composer, wrong: dict[str, object], says: str) -> None:
-    with pytest.raises(RequestError, match=says):
+    with pytest.raises(RequestError) as caught:
         next(composer.compose(Request(**wrong)))  # type: ignore[arg-type]
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("extreme", [{"temperature": 0.05}, {"temperature": 4.0}, {"top_p": 0.01}])
+def test_what_a_request_may_ask_for_is_composed(extreme: dict[str, float]) -> None:
+    plain = Composer(small_model(), "plain", "cpu")
+    assert len(list(plain.compose(Request(seconds=20, **extreme)))) > 3  # type: ignore[arg-type]
 
 
 def test_a_style_of_two_notes_is_refused(composer: Composer, twinkle: Performance) -> None:
     with pytest.raises(RequestError, match="only 2 notes"):
         composer.style(twinkle.slice(0, 1))
+
+
+def test_an_empty_style_is_refused(composer: Composer) -> None:
+    with pytest.raises(RequestError, match="needs a performance"):
+        composer.style()
+    with pytest.raises(RequestError, match="only 0 notes"):
+        composer.style(Performance.of([]))
 
 
 def test_a_melody_of_one_note_is_played(composer: Composer) -> None:
@@ -186,3 +203,25 @@ def test_a_stretch_that_is_none_and_a_model_that_can_not_say_so(filler: Composer
     cannot = Composer(small_model(), "other", "cpu")
     with pytest.raises(RequestError, match="can't write within"):
         cannot.fill(made_up(0, 9), 2, 5, Request())
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"torch.{'backends.' * (name == 'mps')}{name}.is_available", lambda: False)
+    with pytest.raises(ModelError, match=f"This machine has no {name} device. Use auto or cpu"):
+        Composer.load(device=name)
+
+
+@pytest.mark.parametrize(("there", "chosen"), [("cuda mps", "cuda"), ("mps", "mps"), ("", "cpu")])
+def test_the_best_device_that_is_there_is_chosen(there: str, chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: "cuda" in there)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: "mps" in there)
+    assert Composer.load().device == chosen
+
+
+def test_a_cache_folder_that_can_not_be_written_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.setattr("engine.composer.cache_folder", lambda: tmp_path / "taken" / "hommage")
+    assert take(Composer.load(device="cpu"), Request(seconds=2))

@@ -83,8 +83,9 @@ def as_trained(
     with torch.inference_mode():
         known = None
         if after:
-            begins = torch.tensor([[step.at for step in after]])
-            known = After(torch.tensor([tokens_of(after, after[0].at)]), begins, begins >= 0)
+            notes = np.array([(step.at, step.symbol, step.release - step.at) for step in after if step.symbol < KEYS])
+            begins = torch.from_numpy(notes[:AFTER, 0])[None]
+            known = After(torch.from_numpy(model.codec.melody_tokens(*notes[:AFTER].T))[None], begins, begins >= 0)
         memory = model.remember(STYLE, torch.tensor([True]), given, known)
         return model(window, memory, given, known)[0]
 
@@ -135,6 +136,16 @@ def test_a_take_longer_than_the_window_goes_on(keep):
     assert take.struck == sorted(set(take.struck))
 
 
+def test_a_prompt_longer_than_the_window_is_heard_from_its_last_half_window_on():
+    prompt = [Step(9 * i, 9 * i + 20, 30 + i * 7 % 40, 20, 20, is_melody=False) for i in range(200)]
+    long, short = (
+        NoteWriter(TorchDecoder(small_model(window=48)), STYLE, [], 6000, SamplingOptions(), 3, steps=steps)
+        for steps in (list(prompt), prompt[-24:])
+    )
+    assert long.first == 200 - 24
+    assert [step for step, _ in zip(long.write(), range(30), strict=False)] == list(islice(short.write(), 30))
+
+
 def test_a_new_window_goes_on_as_trained():
     """Steps 24 to 35 are written in the window of steps 12 to 35, which knows nothing of what was before."""
     take = recorded(small_model(window=24), seed=3)
@@ -171,7 +182,7 @@ def test_within_a_gap_it_writes_as_trained(has_melody):
     take.decoder.found.clear()
     take.open_window(0)
     list(take.write())
-    trained = as_trained(take, take.steps, take.melody, after=after[:AFTER])
+    trained = as_trained(take, take.steps, take.melody, after=after)
     pairs = [
         (nats, trained[number, field].item())
         for nats, number, field in nats_as_written(take.decoder.found, take.steps, len(before))

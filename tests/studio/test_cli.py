@@ -50,7 +50,7 @@ class Request:
 class Composer:
     """Plays the melody and a bass whose pitch is the seed's; interrupted_after: events until Ctrl+C."""
 
-    name, device = "fake", "cpu"
+    name, device, notice = "fake", "cpu", ""
     requests: ClassVar[list[Request]] = []
     interrupted_after: ClassVar[int | None] = None
 

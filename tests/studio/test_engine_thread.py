@@ -50,6 +50,15 @@ def test_a_job_says_what_happens_in_order(qtbot: QtBot, thread: EngineThread) ->
     assert names == ["loaded", *take, *take, "ended"]
 
 
+def test_what_a_person_should_know_is_said_once(qtbot: QtBot, thread: EngineThread, composer: FakeComposer) -> None:
+    remarks: list[str] = []
+    thread.remarked.connect(lambda notice: remarks.append(notice.title))
+    composer.notice = "The GPU is out of memory: composing goes on on the CPU."
+    with qtbot.waitSignal(thread.ended):
+        thread.compose(Job(Recipe(takes=3)))
+    assert remarks == [composer.notice]
+
+
 def test_a_thousand_notes_are_few_signals_and_none_is_lost(
     qtbot: QtBot, thread: EngineThread, composer: FakeComposer
 ) -> None:

@@ -8,7 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import EngineError, MidiError
-from engine.midi import from_pretty_midi, read_midi, to_pretty_midi, write_midi
+from engine.midi import (
+    KeySignature,
+    Meter,
+    MidiFile,
+    TempoMap,
+    Text,
+    Track,
+    from_pretty_midi,
+    read_file,
+    read_midi,
+    to_pretty_midi,
+    write_file,
+    write_midi,
+)
 from engine.performance import Note, Pedal, Performance
 
 WALTZ = Performance.of(
@@ -33,11 +46,22 @@ def variable_length(number):
 
 def midi_bytes(*tracks, kind=1, division=500):
     """A file from tracks of (ticks since the last event, its bytes); the end of each track is added."""
-    content = struct.pack(">4sLhhh", b"MThd", 6, kind, len(tracks), division)
-    for track in tracks:
-        events = b"".join(variable_length(ticks) + event for ticks, event in [*track, (0, b"\xff\x2f\x00")])
-        content += struct.pack(">4sL", b"MTrk", len(events)) + events
-    return content
+    return header(len(tracks), kind, division) + b"".join(chunk(b"MTrk", body(*track, END)) for track in tracks)
+
+
+def header(tracks=1, kind=1, division=500):
+    return struct.pack(">4sLHHH", b"MThd", 6, kind, tracks, division)
+
+
+def chunk(name, content, length=None):
+    return struct.pack(">4sL", name, len(content) if length is None else length) + content
+
+
+def body(*events):
+    return b"".join(variable_length(ticks) + event for ticks, event in events)
+
+
+END = (0, b"\xff\x2f\x00")
 
 
 def on(pitch, velocity=80, channel=0):
@@ -49,7 +73,11 @@ def off(pitch, channel=0):
 
 
 def tempo(microseconds_a_beat):
-    return b"\xff\x51\x03" + microseconds_a_beat.to_bytes(3, "big")
+    return meta(0x51, microseconds_a_beat.to_bytes(3, "big"))
+
+
+def meta(kind, content):
+    return bytes([0xFF, kind]) + variable_length(len(content)) + content
 
 
 @pytest.fixture
@@ -213,14 +241,19 @@ UNREADABLE = [
     ("empty.mid", b"", "is empty"),
     ("text.mid", b"Clair de Lune, opening", "is not a readable MIDI file"),
     ("page.mid", b"<!doctype html><title>404</title>", "is not a readable MIDI file"),
-    ("cut.mid", midi_bytes([(0, on(60)), (500, off(60))])[:-6], "is not a readable MIDI file"),
+    ("about.mid", b"A MIDI file begins with MThd, and then one MTrk after another.", "is not a readable MIDI file"),
+    ("tracks.txt", b"Each MTrk has a length and its events.", "is not a readable MIDI file"),
     ("head.mid", b"MThd", "is not a readable MIDI file"),
     ("silent.mid", midi_bytes([(0, tempo(400_000))]), "has no notes in it"),
     ("no tracks.mid", midi_bytes(), "has no notes in it"),
     ("drums.mid", midi_bytes([(0, on(36, channel=9)), (9, off(36, channel=9))]), "has no notes in it"),
-    ("division.mid", midi_bytes([(0, on(60)), (9, off(60))], division=0), "Division 0 is not usable"),
-    ("weeks.mid", midi_bytes([(0, on(60)), (2**28 - 1, off(60))], division=96), "lasts 388 hours"),
-    ("ages.mid", midi_bytes([(0, on(60)), (2**1400, off(60))]), "hours"),
+    ("syx.mid", b"\xf0\x7e\x7f\x06\x01\xf7", "is not a readable MIDI file"),
+    ("clip.mid", b"SMF2CLIP" + bytes(16), "is a MIDI 2.0 clip"),
+    ("days.mid", midi_bytes([(59 * 60_000, on(60)), (500, off(60))] * 30), "lasts 30 hours"),
+    ("tracks.mid", midi_bytes(*[[]] * 1025), "has more than 1,024 tracks"),
+    ("events.mid", header() + chunk(b"MTrk", b"\0\xb0\x01\0" + b"\0\x01\0" * 500_000), "more than 500,000 events"),
+    ("texts.mid", header() + chunk(b"MTrk", b"\0\xff\x01\0" * 100_001), "more than 100,000 texts"),
+    ("large.mid", header() + bytes(17 * 2**20), "has 17 MB: 16 MB is the most"),
 ]
 
 
@@ -260,16 +293,298 @@ def test_a_write_that_fails_half_way_keeps_what_was_there(tmp_path, monkeypatch)
     path = tmp_path / "take.mid"
     write_midi(path, WALTZ)
 
-    def run_out_of_space(self, file):
-        file.write(b"MThd")
+    def run_out_of_space(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(mido.MidiFile, "save", lambda self, file: run_out_of_space(self, file))
+    monkeypatch.setattr("engine.midi_file.os.replace", run_out_of_space)
     with pytest.raises(MidiError, match="No space left on device"):
         write_midi(path, Performance.of([Note(0, 1, 60, 80)]))
     monkeypatch.undo()
     assert read_midi(path).notes == WALTZ.notes
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def file_of(tmp_path):
+    def read_bytes(content):
+        path = tmp_path / "strange.mid"
+        path.write_bytes(content)
+        return read_file(path)
+
+    return read_bytes
+
+
+PLAYED = [(0, on(60)), (500, off(60)), (0, on(64)), (500, off(64))]
+TWO = (Note(0, 0.5, 60, 80), Note(0.5, 1, 64, 80))
+FILE = midi_bytes(PLAYED)
+BODY = body(*PLAYED, END)
+
+
+def of_body(content, length=None):
+    return header() + chunk(b"MTrk", content, length)
+
+
+SMPTE = [(0xE728, 0.5), (0xE828, 500 / 960), (0xE350, 500 * 1.001 / 2400), (0xE250, 500 / 2400), (0x9C0A, 0.5)]
+STRANGE = {
+    "a whole file": (FILE, ""),
+    "MacBinary's prefix": (bytes(128) + FILE, "128 bytes before its header passed over"),
+    "a byte order mark": (b"\xef\xbb\xbf" + FILE, "3 bytes before its header passed over"),
+    "RMID": (b"RIFF" + bytes(4) + b"RMIDdata" + struct.pack("<L", len(FILE)) + FILE + b"LIST\4\0\0\0INFO", ""),
+    "no header": (FILE[14:], "its header is missing: 480 ticks a beat assumed"),
+    "half a header": (b"MThd\0\0\0\6" + FILE[14:], "its header is missing: 480 ticks a beat assumed"),
+    "a longer header": (b"MThd\0\0\0\x08" + FILE[8:14] + b"\1\2" + FILE[14:], ""),
+    "a header's wrong length": (b"MThd\0\0\1\6" + FILE[8:], "its header says a wrong length of 262 bytes"),
+    "type 0 of two tracks": (midi_bytes(PLAYED[:2], [(500, on(64)), PLAYED[3]], kind=0), "was read as type 1"),
+    "an unknown type": (midi_bytes(PLAYED, kind=7), "type 7 with 1 track was read as type 1"),
+    "more tracks than said": (header(1) + midi_bytes(PLAYED, [])[14:], "its header says 1 track: 2 found"),
+    "fewer tracks than said": (header(9) + FILE[14:], "its header says 9 tracks: 1 found"),
+    "no tracks said": (header(0) + FILE[14:], "its header says 0 tracks: 1 found"),
+    "an alien chunk": (header() + chunk(b"XFIH", b"MTr") + FILE[14:] + chunk(b"XFKM", b""), ""),
+    "an alien chunk's wrong length": (header() + chunk(b"XFIH", b"abc", 999) + FILE[14:], "11 bytes before track 1"),
+    "padding between chunks": (header() + b"\0" + FILE[14:], "1 byte before track 1 passed over"),
+    "padding at the end": (FILE + bytes(99), ""),
+    "text at the end": (FILE + b"TAG Clair de Lune", ""),
+    "a second file behind it": (FILE + FILE, "another file follows in it and was left out"),
+    "a length of 0": (of_body(BODY, 0), "track 1 says a wrong length of 0 bytes: 2 notes kept"),
+    "a length of 4 GB": (of_body(BODY, 2**32 - 1), "track 1 says a wrong length of 4,294,967,295 bytes"),
+    "a length over the next track": (
+        header(2)
+        + chunk(b"MTrk", body(PLAYED[0], PLAYED[1], END), 25)
+        + chunk(b"MTrk", body((500, on(64)), *PLAYED[3:], END)),
+        "track 1 says a wrong length of 25 bytes: 1 note kept",
+    ),
+    "no end of track": (of_body(body(*PLAYED)), "track 1 has no end: 2 notes kept"),
+    "events after the end": (of_body(BODY + body((0, on(72)))), "track 1 goes on after its end: 4 bytes passed over"),
+    "cut in its end of track": (FILE[:-1], "track 1 was cut short by 1 byte: 2 notes kept"),
+    "running status": (of_body(b"\0\x90\x3c\x50\x83\x74\x3c\0\0\x40\x50\x83\x74\x40\0\0\xff\x2f\0"), ""),
+    "running status across a text": (
+        of_body(b"\0\x90\x3c\x50\0\xff\x01\x01a\x83\x74\x3c\0\0\x40\x50\x83\x74\x40\0\0\xff\x2f\0"),
+        "track 1: a running status across a text or exclusive (1 time)",
+    ),
+    "data without a status": (of_body(b"\0\x3c\x40" + BODY), "track 1: data without a status passed over"),
+    "a velocity over 127": (midi_bytes([(0, on(60)), (0, bytes([0xB0, 7, 200])), *PLAYED[1:]]), "taken as 127"),
+    "a number of five bytes": (of_body(b"\x80\x80\x80\x80\0" + BODY[1:]), "track 1: a number of more than four bytes"),
+    "a text reaching beyond the track": (of_body(b"\0\xff\x01\x7fabc" + BODY), "reaching beyond the track passed over"),
+    "an exclusive reaching beyond the track": (of_body(b"\0\xf0\x7fabc\xf7" + BODY), "beyond the track passed over"),
+    "an exclusive in parts": (midi_bytes([(0, b"\xf0\2\x43\x12"), (0, b"\xf7\2\x43\xf7"), *PLAYED]), ""),
+    "messages for wires": (
+        midi_bytes([(0, b"\xf1\x7f"), (0, b"\xf2\x7f\x7f"), (0, b"\xf3\x7f"), (0, b"\xf8"), (0, b"\xfe"), *PLAYED]),
+        "track 1: a message that no file may hold passed over (5 times)",
+    ),
+    "a tempo of 0": (midi_bytes([(0, tempo(0)), *PLAYED]), "1 impossible tempo passed over"),
+    "half a tempo": (midi_bytes([(0, meta(0x51, b"\7")), *PLAYED]), "1 impossible tempo passed over"),
+    "an impossible meter": (midi_bytes([(0, meta(0x58, b"\4\xff\x18\x08")), *PLAYED]), "1 impossible meter"),
+    "an impossible key": (midi_bytes([(0, meta(0x59, b"\x40\x07")), *PLAYED]), "1 impossible key signature"),
+    "an unknown meta event": (midi_bytes([(0, meta(0x4B, b"\4\xff")), *PLAYED]), ""),
+    "a pedal left down": (midi_bytes([(0, bytes([0xB0, 64, 127])), *PLAYED]), "track 1: the pedal is never lifted"),
+    "a note of no length": (midi_bytes([(0, on(72)), (0, off(72)), *PLAYED]), "track 1: 1 note of no length left out"),
+    "a note never released": (
+        midi_bytes(PLAYED[:3], [(1000, off(1))]),
+        "track 1: 1 note never released, held to the end",
+    ),
+    "All Notes Off": (midi_bytes([*PLAYED[:3], (500, bytes([0xB0, 123, 0])), (500, off(64))]), ""),
+}
+
+
+@pytest.mark.parametrize(("content", "repair"), STRANGE.values(), ids=list(STRANGE))
+def test_a_strange_file_is_read_as_players_do_and_each_repair_is_said(file_of, content, repair):
+    file = file_of(content)
+    assert [note.pitch for note in file.performance.notes] == [60, 64]
+    if "480 ticks" not in repair:
+        assert file.performance.notes == TWO
+    assert repair in " ".join(file.repairs)
+    assert bool(file.repairs) == bool(repair)
+
+
+def test_a_division_of_0_is_taken_as_the_usual_one(file_of):
+    file = file_of(midi_bytes([(0, on(60)), (480, off(60))], division=0))
+    assert file.performance.notes == (Note(0, 0.5, 60, 80),)
+    assert file.repairs == ("its division is 0: 480 ticks a beat assumed",)
+
+
+@pytest.mark.parametrize(("division", "seconds"), SMPTE)
+def test_an_smpte_division_is_in_frames_whatever_the_tempo(file_of, division, seconds):
+    file = file_of(midi_bytes([(0, tempo(123_456)), (0, on(60)), (500, off(60))], division=division))
+    assert file.performance.seconds == pytest.approx(seconds)
+
+
+def test_the_tracks_of_type_2_follow_one_another_each_at_its_own_tempo(file_of):
+    file = file_of(midi_bytes([(0, tempo(1_000_000)), *PLAYED], PLAYED, kind=2))
+    assert [note.start for note in file.performance.notes] == [0, 1, 2, 2.5]
+    assert file.tempo_map.changes == ((0, 1_000_000), (1000, 500_000))
+
+
+def test_what_comes_behind_the_notes_of_rmid_may_be_large(file_of, monkeypatch):
+    monkeypatch.setattr("engine.midi_file.MAX_BYTES", 100)
+    wrapped = b"RIFF" + bytes(4) + b"RMIDdata" + struct.pack("<L", len(FILE)) + FILE
+    assert file_of(wrapped + b"LIST" + bytes(1000)).performance.notes == TWO
+
+
+def test_a_file_cut_short_keeps_what_came_before(file_of):
+    file = file_of(FILE[:-7])
+    assert file.performance.notes == TWO
+    assert file.repairs[0] == "track 1 was cut short by 7 bytes: 2 notes kept"
+
+
+def test_a_track_is_read_to_the_length_it_says_where_it_has_no_end_before(file_of):
+    assert len(file_of(of_body(BODY, len(BODY) - 12)).performance) == 1
+
+
+@pytest.mark.parametrize("ticks", [2**28 - 1, 2**34, 2**1400])
+def test_hours_of_silence_are_cut_from_a_file_of_days(file_of, ticks):
+    file = file_of(midi_bytes([(0, on(60)), (500, off(60)), (ticks, on(64)), (500, off(64))], division=96))
+    assert len(file.performance) == 2
+    assert file.performance.seconds < 10
+    assert "hours in which nothing happens were cut" in " ".join(file.repairs)
+
+
+def test_a_value_over_127_counts_as_127(file_of):
+    file = file_of(midi_bytes([(0, bytes([0x90, 200, 201])), (500, bytes([0x80, 200, 0]))]))
+    assert file.performance.notes == (Note(0, 0.5, 127, 127),)
+
+
+@pytest.mark.parametrize(
+    ("title", "charset"),
+    [
+        ("Prélude", "utf-8"),
+        ("Prélude", "latin-1"),
+        ("Für Elise", "latin-1"),
+        ("éléphant", "latin-1"),
+        ("月光", "shift-jis"),
+    ],
+)
+def test_a_name_is_read_in_the_charset_that_fits(file_of, title, charset):
+    assert file_of(midi_bytes([(0, meta(3, title.encode(charset))), *PLAYED])).tracks[0].name == title
+
+
+def test_all_that_is_said_of_the_music_is_kept(file_of):
+    conductor = [
+        (0, meta(3, b"Waltz\0 ")),
+        (0, meta(0x58, b"\6\3\x24\x08")),
+        (0, meta(0x59, b"\xfd\1")),
+        (0, meta(6, b"A")),
+        (500, tempo(250_000)),
+        (500, meta(5, b"la ")),
+    ]
+    file = file_of(midi_bytes(conductor, [(0, b"\xc3\x05"), (0, on(60, channel=3)), (1000, off(60, channel=3))]))
+    assert file.meters == (Meter(0, 6, 8),)
+    assert file.key_signatures == (KeySignature(0, -3, True),)
+    assert file.markers == (Text(0, "A"),)
+    assert file.lyrics == (Text(0.75, "la "),)
+    assert file.tempo_map == TempoMap(500, ((0, 500_000), (500, 250_000)))
+    assert file.tracks == (Track("Waltz"), Track("", 3, 5, (Note(0, 0.75, 60, 80),)))
+    assert file.format == 1 and not file.repairs
+
+
+def test_drums_are_kept_as_a_track_of_their_own(file_of):
+    file = file_of(midi_bytes([*PLAYED, (0, on(36, channel=9)), (9, off(36, channel=9))]))
+    assert [track.channel for track in file.tracks] == [0, 9]
+    assert file.performance.notes == TWO
+
+
+def test_the_texts_of_a_karaoke_file_are_its_lyrics(file_of):
+    words = [
+        (0, meta(1, b"@KMIDI KARAOKE FILE")),
+        (0, meta(1, b"@TTune")),
+        (0, meta(1, b"\\Twin")),
+        (500, meta(1, b"kle")),
+    ]
+    assert file_of(midi_bytes(words, PLAYED)).lyrics == (Text(0, "\\Twin"), Text(0.5, "kle"))
+    assert file_of(midi_bytes([(0, meta(1, b"a comment"))], PLAYED)).lyrics == ()
+
+
+def test_a_tempo_map_turns_ticks_to_seconds_and_back():
+    tempo_map = TempoMap(96, ((0, 500_000), (96, 1_000_000), (192, 3)))
+    ticks = [0, 1, 95, 96, 97, 191, 192, 193, 10_000]
+    assert tempo_map.ticks(tempo_map.seconds(ticks)).tolist() == ticks
+    assert tempo_map.seconds([96, 192]).tolist() == [0.5, 1.5]
+    assert tempo_map.ticks(-1.0) == 0
+
+
+WHOLE = MidiFile(
+    name="whole",
+    tracks=(
+        Track("melody", 0, 73, (Note(0, 0.25, 72, 80), Note(0.5, 1, 72, 90))),
+        Track("演奏", 1, 0, WALTZ.notes, (Pedal(0, 127), Pedal(1.5, 63, 67), Pedal(1.5, 0))),
+        Track("drums", 9, 0, (Note(0, 0.5, 36, 100),)),
+    ),
+    tempo_map=TempoMap(480, ((0, 500_000), (960, 750_000))),
+    meters=(Meter(0, 3, 4), Meter(1.75, 6, 8)),
+    key_signatures=(KeySignature(0, 2, False),),
+    markers=(Text(0, "début"), Text(1.75, "B")),
+    lyrics=(Text(0, "la"),),
+    recipe={"seed": 7, "styles": ["プレリュード"], "settings": {"temperature": 0.9}, "melody": None},
+)
+
+
+def test_a_whole_file_is_read_as_written(tmp_path):
+    write_file(tmp_path / "once.mid", WHOLE)
+    once = read_file(tmp_path / "once.mid")
+    assert once.tracks[0] == WHOLE.tracks[0] and not once.repairs
+    assert [(track.name, track.channel, len(track.notes)) for track in once.tracks] == [
+        (track.name, track.channel, len(track.notes)) for track in WHOLE.tracks
+    ]
+    said = ("tempo_map", "meters", "key_signatures", "markers", "lyrics", "recipe")
+    assert all(getattr(once, name) == getattr(WHOLE, name) for name in said)
+    write_file(tmp_path / "once.mid", once)
+    assert read_file(tmp_path / "once.mid") == once
+
+
+@pytest.mark.parametrize("content", [content for content, _ in STRANGE.values()], ids=list(STRANGE))
+def test_what_was_read_is_the_same_when_written_and_read_again(file_of, tmp_path, content):
+    file = file_of(content)
+    write_file(tmp_path / "strange.mid", file)
+    again = read_file(tmp_path / "strange.mid")
+    assert again.tracks == file.tracks
+    assert again.tempo_map == file.tempo_map
+    assert (again.meters, again.key_signatures, again.markers) == (file.meters, file.key_signatures, file.markers)
+
+
+def test_a_take_is_written_on_the_bars_of_its_melody_to_the_millisecond(tmp_path):
+    like = MidiFile(tempo_map=TempoMap(96, ((0, 600_000), (192, 400_000))), meters=(Meter(0, 3, 4),))
+    melody = Performance.of([Note(0, 0.6, 60, 80), Note(0.6, 1.2, 62, 80), Note(1.2, 1.6, 64, 80)], name="melody")
+    write_midi(tmp_path / "take.mid", melody, WALTZ, like=like, recipe={"seed": 7})
+    read = read_file(tmp_path / "take.mid")
+    assert read.tempo_map == TempoMap(672, ((0, 600_000), (1344, 400_000)))
+    assert read.meters == like.meters and read.recipe == {"seed": 7}
+    assert [(track.name, track.channel) for track in read.tracks] == [("melody", 0), ("waltz", 1)]
+    assert read.tempo_map.ticks([note.start for note in read.tracks[0].notes]).tolist() == [0, 672, 1344]
+    for note, played in zip(read.tracks[1].notes, WALTZ.notes, strict=True):
+        assert note == pytest.approx(played, abs=0.0005)
+
+
+def test_other_programs_read_the_same_ticks(tmp_path):
+    write_file(tmp_path / "whole.mid", WHOLE)
+    other = mido.MidiFile(tmp_path / "whole.mid", charset="utf-8")
+    assert other.type == 1 and other.ticks_per_beat == 480
+    assert [track.name for track in other.tracks] == ["melody", "演奏", "drums"]
+    assert sum(message.type == "note_on" for message in other.tracks[1]) == len(WALTZ)
+    assert [message.tempo for message in other.tracks[0] if message.type == "set_tempo"] == [500_000, 750_000]
+
+
+def test_a_time_longer_than_the_standard_counts_is_written_in_parts(tmp_path):
+    tempo_map = TempoMap(32767, ((0, 1000),))
+    file = MidiFile(tracks=(Track(notes=(Note(0, 1, 60, 80), Note(20, 21, 60, 80))),), tempo_map=tempo_map)
+    write_file(tmp_path / "fine.mid", file)
+    assert read_file(tmp_path / "fine.mid").tracks == file.tracks
+    assert len(mido.MidiFile(tmp_path / "fine.mid").tracks[0]) > 8
+
+
+def test_what_midi_cannot_count_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="must be 0"):
+        write_midi(tmp_path / "high.mid", Performance.of([Note(0, 1, 128, 80)]))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_recipe_is_passed_over(file_of):
+    for content in (
+        b"hommage recipe {",
+        b"hommage recipe []",
+        b"hommage recipe 7",
+        b"hommage recipe " + b"[" * 100_000,
+    ):
+        file = file_of(midi_bytes([(0, meta(1, content)), *PLAYED]))
+        assert file.recipe in (None, {}) and len(file.performance) == 2
 
 
 SMALL = midi_bytes(

@@ -31,7 +31,8 @@ def test_a_shared_passage_is_found(length, semitones, tempo, chords, before):
     first = 30 if chords else 31
     passage = known.notes[first : first + length]
     ours = list(wandering(2, before).notes)
-    begin = max((note.end for note in ours), default=0.0) + 1
+    begin = max((note.end for note in ours), default=0.0) + 2
+    ours += [Note(begin - 1, begin - 0.9, 0, 64), Note(begin - 0.8, begin - 0.7, 127, 64)]  # a step known nowhere
     ours += [
         note._replace(
             start=begin + (note.start - passage[0].start) * tempo,
@@ -40,6 +41,7 @@ def test_a_shared_passage_is_found(length, semitones, tempo, chords, before):
         )
         for note in passage
     ]
+    ours += [Note(begin + 98, begin + 98.1, 0, 64), Note(begin + 99, begin + 99.1, 127, 64)]
     ours += wandering(3, 40).shift(begin + 100).notes
     found = longest_shared(Performance.of(ours), index_of([wandering(9, 300), known]))
     assert GRAM < found.notes <= length

@@ -57,6 +57,8 @@ def jack_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The name of a server of this test run."""
     if shutil.which("jackd") is None:
         pytest.skip("jackd is not installed (Debian package jackd2)")
+    if hasattr(os, "sync"):
+        os.sync()  # an installation that is still being written to the disk would stall JACK
     name = f"hommage{os.getpid()}"
     log = tmp_path_factory.mktemp("jack") / "log"
     environment = {**os.environ, "JACK_DEFAULT_SERVER": name, "JACK_NO_AUDIO_RESERVATION": "1"}

@@ -70,7 +70,7 @@ def test_all_notes_arrive_in_order(instrument):
 
 
 def test_five_thousand_notes_at_once_all_arrive(instrument):
-    """A machine that stalls, as after an installation, makes JACK lose what it holds: three tries, one without a stall."""
+    """A machine that stalls, as after an installation, makes JACK lose what it holds: there are three tries."""
     notes = [Note(0.1, 0.2, i % 128, 1 + i // 128) for i in range(5000)]
     arrived = []
     while max(arrived, default=0) < 5000 and len(arrived) < 3:

@@ -38,11 +38,11 @@ def save_model(folder: Path, model: Autoencoder) -> None:
 
 
 def weights_hash(model: Autoencoder) -> str:
-    """Which weights a model has, as 16 hexadecimal digits."""
+    """Which weights a model has, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
         digest.update(name.encode() + value.float().cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
 
 
 def load_model(folder: Path) -> Autoencoder:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -157,15 +158,7 @@ class Composer:
         """What writes the take: its steps, its seed and how it strikes the melody."""
         _check(request)
         length = self.length(request)
-        return WRITERS[self.model.codec.name](
-            decoder=self.make_decoder(),
-            style=None if request.style is None else torch.from_numpy(self._checked(request.style))[None],
-            melody=melody_notes(request.melody, length) if request.melody is not None else [],
-            length=round(length * STEPS_PER_SECOND),
-            options=self._options(request),
-            seed=request.seed + take,
-            keep=request.melody_mode == "keep",
-        )
+        return WRITERS[self.model.codec.name](**self._given(request, length, take))
 
     def fill(
         self, played: Performance, start: float, end: float, request: Request, take: int = 0
@@ -184,30 +177,30 @@ class Composer:
             raise RequestError(
                 f"From {start:g} to {end:g} seconds is no stretch of time", "Give a beginning and an end"
             )
-        begin, length = round(start * STEPS_PER_SECOND), round(end * STEPS_PER_SECOND)
-        melody = melody_notes(request.melody, end) if request.melody is not None else []
-        before, after = _sides(played, start, end)
-        writer = NoteWriter(
-            decoder=self.make_decoder(),
-            style=None if request.style is None else torch.from_numpy(self._checked(request.style))[None],
-            melody=[note for note in melody if note.step >= begin],
-            length=length,
-            options=self._options(request),
-            seed=request.seed + take,
-            keep=request.melody_mode == "keep",
-            steps=steps_of(before),
-            begin=begin,
-            after=steps_of(after),
-        )
+        begin = round(start * STEPS_PER_SECOND)
+        before, after = map(steps_of, _sides(played, start, end))
+        given = self._given(request, end, take)
+        given["melody"] = [note for note in given["melody"] if note.step >= begin]
+        writer = NoteWriter(**given, steps=before, begin=begin, after=after)
         return (step.event() for step in writer.write())
 
-    def _options(self, request: Request) -> SamplingOptions:
-        return SamplingOptions(
+    def _given(self, request: Request, length: float, take: int) -> dict[str, Any]:
+        """What a writer of one take is given. length: seconds."""
+        options = SamplingOptions(
             request.temperature,
             request.top_p,
             request.style_strength * self.model.config.style_guidance,
             request.melody_strength * self.model.config.melody_guidance,
         )
+        return {
+            "decoder": self.make_decoder(),
+            "style": None if request.style is None else torch.from_numpy(self._checked(request.style))[None],
+            "melody": melody_notes(request.melody, length) if request.melody is not None else [],
+            "length": round(length * STEPS_PER_SECOND),
+            "options": options,
+            "seed": request.seed + take,
+            "keep": request.melody_mode == "keep",
+        }
 
     def _checked(self, style: NDArray[np.float32]) -> NDArray[np.float32]:
         width = self.model.config.block.width

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from engine.autoencoder import Autoencoder
+from engine.checkpoint import weights_hash
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +38,8 @@ def cache_folder() -> Path:
 
 def weights_key(model: Autoencoder, is_quantised: bool) -> str:
     """A digest of all that the graphs are made from."""
-    digest = hashlib.sha256(json.dumps([LAYOUT, is_quantised, model.config.to_json()]).encode())
-    for name, weight in model.decoder.state_dict().items():
-        digest.update(name.encode())
-        digest.update(weight.float().cpu().contiguous().numpy().data)
-    return digest.hexdigest()
+    made_from = [LAYOUT, is_quantised, model.config.to_json(), weights_hash(model)]
+    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
 
 def read_graphs(folder: Path, key: str) -> dict[str, bytes] | None:

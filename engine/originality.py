@@ -101,14 +101,14 @@ def _hashes(performance: Performance) -> tuple[Hashes, NDArray[np.int64]]:
     rows = np.sort(np.lib.stride_tricks.sliding_window_view(np.diff(pitches), GRAM), axis=1)
     places = np.flatnonzero((np.diff(rows, axis=1) != 0).sum(1) + 1 >= FIGURE)
     intervals = np.diff(pitches).astype(np.int64).astype(np.uint64)
-    mixed = np.zeros(len(intervals) - GRAM + 1, np.uint64)
+    hashes = np.zeros(len(intervals) - GRAM + 1, np.uint64)
     for place in range(GRAM):
-        mixed = _mix(mixed + intervals[place : len(intervals) - GRAM + 1 + place])
-    return (mixed >> np.uint64(64 - BITS))[places], places
+        hashes = mixed(hashes + intervals[place : len(intervals) - GRAM + 1 + place])
+    return (hashes >> np.uint64(64 - BITS))[places], places
 
 
-def _mix(values: Hashes) -> Hashes:
-    """Every bit of the result depends on every bit (the finaliser of SplitMix64)."""
+def mixed(values: Hashes) -> Hashes:
+    """Hashes of numbers: every bit of the result depends on every bit (the finaliser of SplitMix64)."""
     values = values + np.uint64(0x9E3779B97F4A7C15)
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

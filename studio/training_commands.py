@@ -134,7 +134,7 @@ def train_autoencoder(
     if finetune is not None and not is_data_set(data):
         prepare([data], output / "data")
         data = output / "data"
-    _need_data(data)
+    _music(data, "train")  # before anything is written
     begun, cores = load_model(start) if start else None, torch.get_num_threads()
     if finetune is not None:
         begun = _composer(finetune, Device.cpu).model
@@ -210,13 +210,12 @@ def codecs(
     windows: Annotated[int, typer.Option(metavar="N")] = 64,
 ) -> None:
     """Nats a note and nats a second of models of either codec on the same validation music, as JSON."""
-    _need_data(data)
     _need_lightning()
-    from engine.training.dataset import Dataset
     from engine.training.likelihood import compare_codecs
 
+    music = _music(data, "validation")
     compared = {name: _composer(name, Device.cpu).model for name in models}
-    table = compare_codecs(compared, Dataset(data, "validation"), count=windows)
+    table = compare_codecs(compared, music, count=windows)
     rows = [
         {
             "model": name,
@@ -336,7 +335,7 @@ def _measure(evaluation: Evaluation, composer: Composer, output: Path | None, se
     line = ProgressLine("Cases", float(len(evaluation)))
     config = composer.model.config
     guidance = {"style_guidance": config.style_guidance, "melody_guidance": config.melody_guidance}
-    settings = {"model": composer.name, "weights": weights_hash(composer.model), **guidance, **settings}
+    settings = {"model": composer.name, "weights": weights_hash(composer.model)[:16], **guidance, **settings}
     done = 0
     for done, _ in measured(evaluation, folder, settings):
         line.show(float(done))
@@ -357,7 +356,7 @@ def _index(data: Path) -> Hashes:
 
 
 def _music(data: Path, split: str) -> Dataset:
-    _need_data(data)
+    """A split of a data set. Raises RequestError where there is none."""
     from engine.training.dataset import Dataset
 
     return Dataset(data, split)
@@ -384,13 +383,6 @@ def _composer(model: str, device: Device) -> Composer:
     from engine.training.evaluation import loaded
 
     return loaded(model, device.value)
-
-
-def _need_data(data: Path) -> None:
-    from engine.training.dataset import is_data_set
-
-    if not is_data_set(data):
-        raise RequestError(f"{data} is not a prepared data set", "Make one with hommage prepare")
 
 
 def _need_lightning() -> None:

@@ -17,9 +17,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.originality import Hashes, mixed
 from engine.vocabulary import KEYS
-
-Hashes = NDArray[np.uint64]
 
 RUN = 4  # notes in a row
 VELOCITY_BITS = 4  # 16 steps of 8
@@ -40,15 +39,7 @@ def runs(symbols: NDArray[np.uint8], velocities: NDArray[np.uint8]) -> Hashes:
     found = np.zeros(len(pairs) - count + 1 if count else 0, np.uint64)
     for place in range(count):
         found = (found << np.uint64(7 + VELOCITY_BITS)) | pairs[place : place + len(found)]
-    return np.unique(_mixed(found))
-
-
-def _mixed(values: Hashes) -> Hashes:
-    """Each value's bits spread evenly (the finaliser of splitmix64)."""
-    values = values + np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    return np.unique(mixed(found))
 
 
 def sketch(hashes: Hashes) -> Hashes:

@@ -120,14 +120,10 @@ def gap_likelihoods(model: Autoencoder, batch: dict[str, Any], steps: int) -> tu
     length = window.valid.sum(1, keepdim=True)
     place = torch.arange(window.valid.shape[1]).expand_as(window.valid)
     last = (place >= length - 1 - steps) & (place < length - 1) & after.valid[:, :1]  # the very last is given
-    nats = [
-        float(
-            (
-                model(window, model.remember(style, batch["has_style"], melody, known), melody, known) * last[..., None]
-            ).sum()
-        )
-        for known in (None, after)
-    ]
+    nats = []
+    for known in (None, after):
+        memory = model.remember(style, batch["has_style"], melody, known)
+        nats.append(float((model(window, memory, melody, known) * last[..., None]).sum()))
     return int((notes_struck(model.codec, window) & last).sum()), nats[0], nats[1]
 
 

@@ -36,6 +36,7 @@ from engine.codec import NoteCodec
 from engine.errors import EngineError, MidiError, RequestError
 from engine.melody import melody_line
 from engine.midi import read_midi
+from engine.originality import Hashes
 from engine.performance import LOWEST, SUSTAIN, Performance
 from engine.performance import PEDAL_DOWN as DOWN_FROM
 from engine.training.dataset import (
@@ -51,7 +52,7 @@ from engine.training.dataset import (
     sounding_ends,
     write_whole,
 )
-from engine.training.duplicates import Hashes, runs, same_recordings, sketch
+from engine.training.duplicates import runs, same_recordings, sketch
 from engine.training.sources import File, files
 from engine.vocabulary import KEYS, PEDAL_DOWN, PEDAL_UP, STEPS_PER_SECOND
 

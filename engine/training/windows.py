@@ -41,9 +41,7 @@ class WindowConfig:
     melody_only: float = 0.10
     style_only: float = 0.15
     thin: float = 0.75  # the largest share of melody notes left out: a tune has fewer notes than a top line
-    forgetful: float = (
-        0.3  # chance that a share of the steps before is hidden, so that the style must tell what they tell
-    )
+    forgetful: float = 0.3  # chance that a share of the steps before is hidden: the style must tell what they told
     infill: float = 0.5  # chance that the music after a gap is given: the window's last events, and those that follow
     after: int = 64  # of the events that follow, at most
     overlap: int = 24  # of the window's last ones, at most: by copying them it is learned to look there

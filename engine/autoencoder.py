@@ -20,6 +20,7 @@ from engine.situation import (
     Melody,
     Situation,
     SituationEmbedding,
+    coming_keys,
     held_keys,
     melody_state,
     pedal_states,
@@ -148,6 +149,9 @@ class Autoencoder(nn.Module):
         if config.style_throughout:
             nn.init.zeros_(self.decoder.style_in.weight)
             nn.init.zeros_(self.decoder.style_out.weight)
+        for embedding in (self.decoder.before, self.decoder.arrived) if self.decoder.is_notes else ():
+            if embedding.coming is not None:
+                nn.init.zeros_(embedding.coming.weight)
 
     def style(self, tokens: Tensor, valid: Tensor) -> Tensor:
         """Style of each performance: the mean over its steps. tokens: (batch, time, fields), valid: (batch, time) bool
@@ -314,7 +318,8 @@ def situations(window: Window, melody: Melody, after: After | None = None) -> tu
     for at in (moments, window.steps):
         keys = held_keys(symbols, window.releases, at, counted)
         held = torch.cat([keys, pedal[..., None].float()], -1)
-        pair.append(Situation(held, *melody_state(melody, count, at), rest_of_gap(after, at)))
+        there = rest_of_gap(after, at), coming_keys(after, at)
+        pair.append(Situation(held, *melody_state(melody, count, at), *there))
     return pair[0], pair[1], moments
 
 

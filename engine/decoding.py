@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.autoencoder import Autoencoder, Decoder
 from engine.codec import NoteCodec
 from engine.performance import LOWEST, Note, Pedal, Performance
 from engine.sampling import SamplingOptions, allowed_symbols, conditions, guided, pick
-from engine.situation import LATE, NO_COUNTDOWN, NO_KEY, After, Melody, Situation, countdown_of
-from engine.transformer import Cache, Memory
+from engine.situation import COMING, LATE, NO_COUNTDOWN, NO_KEY, After, Melody, Situation, coming_keys, countdown_of
+from engine.torch_decoder import StepDecoder, remembered
+from engine.transformer import Memory
 from engine.vocabulary import (
     DURATIONS,
     END,
@@ -27,13 +27,17 @@ from engine.vocabulary import (
     PEDAL_UP,
     RANK,
     STEPS_PER_SECOND,
+    VELOCITY_BINS,
     velocity_of,
 )
 
 BREATH = 5  # steps: how far a struck melody note may be from its time, either way
 HORIZON = 6000  # steps of melody the decoder is shown ahead of a window's start
 AFTER = 64  # notes after a gap that the decoder is shown
+PART = 64  # steps read at once: of more, attention computes much that nothing may look at
 SHOWN = 4000  # steps after which the window moves on, so that melody stays in sight
+GAP_STEPS, DURATION_STEPS = GAPS.middle.tolist(), DURATIONS.middle.tolist()  # what each bin is decoded to
+VELOCITIES = velocity_of(np.arange(VELOCITY_BINS)).tolist()
 COUNTDOWN: list[int] = countdown_of(torch.arange(-LATE, MAX_GAP + 1)).tolist()  # by steps until a note, from -LATE on
 
 
@@ -66,8 +70,7 @@ class Step(NamedTuple):
         time = self.at / STEPS_PER_SECOND
         if self.symbol >= KEYS:
             return Pedal(time, 127 if self.symbol == PEDAL_DOWN else 0)
-        velocity = int(velocity_of(torch.tensor(self.velocity).numpy()))
-        return Note(time, self.release / STEPS_PER_SECOND, LOWEST + self.symbol, velocity)
+        return Note(time, self.release / STEPS_PER_SECOND, LOWEST + self.symbol, VELOCITIES[self.velocity])
 
 
 def tokens_of(steps: Sequence[Step], begin: int) -> list[list[int]]:
@@ -91,105 +94,12 @@ def steps_of(performance: Performance) -> list[Step]:
     ]
 
 
-@torch.inference_mode()
-def remembered(
-    model: Autoencoder,
-    style: Tensor | None,
-    melody: Melody,
-    given: list[tuple[bool, bool]],
-    after: After | None = None,
-) -> Memory:
-    """What the decoder listens to, one row for each (style, melody) of `given`. style: (1, width) or None; melody:
-    (1, notes, …); after: (1, events, …), heard in every row."""
-    device, rows = next(model.parameters()).device, len(given)
-    has_style = torch.tensor([has_style for has_style, _ in given], device=device)
-    has_melody = torch.tensor([has_melody for _, has_melody in given], device=device)
-    style = torch.zeros(1, model.config.block.width) if style is None else style
-    tokens, steps, ends, keys, valid = (part.to(device).expand(rows, *part.shape[1:]) for part in melody)
-    melody = Melody(tokens, steps, ends, keys, valid & has_melody[:, None])
-    if after is not None:
-        after = After(*(part.to(device).expand(rows, *part.shape[1:]) for part in after))
-    return model.remember(style.to(device).expand(rows, -1), has_style, melody, after)
-
-
-class StepDecoder(Protocol):
-    """A model's decoder as a writer asks it: it reads steps, and is told each field of the next as it is chosen.
-
-    It answers with the logits of the field that follows, (rows, size), which the same question's next answer may
-    replace. All rows of the memory are told the same.
-    """
-
-    model: Autoencoder
-
-    def begin(self, memory: Memory) -> None:
-        """Open a window: nothing of it is read yet."""
-
-    def read(self, tokens: Tensor, struck: Tensor, situation: Situation | None, steps: Tensor) -> Tensor:
-        """Read steps; the next one's first field. tokens: (time, fields), struck: (time,); steps, and situation in
-        each row: the moment after each, and in a window's first reading also that of its beginning."""
-
-    def arrive(self, gap: int, situation: Situation, step: int) -> Tensor:
-        """The gap leads to this step; field 1."""
-
-    def choose(self, index: int, value: int, struck: bool = False) -> Tensor:
-        """Field `index` takes the value; field index + 1. struck: whether a pitch is a melody note's."""
-
-
-class TorchDecoder:
-    """See `StepDecoder`. The reference. decoder: the model's, or a copy of it elsewhere. state: (rows, 1, width)."""
-
-    def __init__(self, model: Autoencoder, decoder: Decoder | None = None) -> None:
-        self.model, self.decoder = model, decoder or model.decoder
-        self.device = self.decoder.begin.device
-
-    def begin(self, memory: Memory) -> None:
-        """Open a window."""
-        steps = None if memory.steps is None else memory.steps.to(self.device)
-        vectors, mask, style = (part.to(self.device) for part in (memory.vectors, memory.mask, memory.style))
-        self.memory = Memory(vectors, mask[:, 0, 0] == 0, steps, style)
-        self.cache, self.rows = Cache(self.model.config.window + 2), len(vectors)
-
-    @torch.inference_mode()
-    def read(self, tokens: Tensor, struck: Tensor, situation: Situation | None, steps: Tensor) -> Tensor:
-        """Read steps."""
-        given = (part.to(self.device).expand(self.rows, *part.shape) for part in (tokens, struck, steps))
-        tokens, struck, steps = given
-        if situation is not None:
-            situation = self._there(situation)
-        is_first = not self.cache.length
-        trunk = self.decoder.trunk(tokens, struck, situation, steps, self.memory, self.cache, is_first)
-        self.state = trunk[:, -1:]
-        return self._logits(0)
-
-    @torch.inference_mode()
-    def arrive(self, gap: int, situation: Situation, step: int) -> Tensor:
-        """Go to the new onset."""
-        onset = self._all(step)
-        self.state = self.decoder.arrive(self.state, self._all(gap), self._there(situation), onset, self.memory)
-        return self._logits(1)
-
-    @torch.inference_mode()
-    def choose(self, index: int, value: int, struck: bool = False) -> Tensor:
-        """Choose the value of a field."""
-        note = self._all(struck) if index == 1 else None
-        self.state = self.decoder.choose(self.state, index, self._all(value), note)
-        return self._logits(index + 1)
-
-    def _there(self, situation: Situation) -> Situation:
-        return Situation(*(part.to(self.device) for part in situation))
-
-    def _all(self, value: int) -> Tensor:
-        return torch.full((self.rows, 1), int(value), device=self.device)
-
-    def _logits(self, index: int) -> Tensor:
-        return self.decoder.logits(self.state, index)[:, 0].float().cpu()
-
-
 @dataclass
 class NoteWriter:
     """Writes one take of a model of notes.
 
-    style: (1, width) or None; melody: notes in order; length: steps to write; keep: every melody note is played.
+    style: (1, width) or None; melody: notes in order; length: steps to write; keep: every melody note is played; pause:
+    called between the parts of what takes longer than a step, and may raise to end the take there.
     To write within a piece: steps are those before, begin is when the first new one may come, and after are those that
     stand from `length` on, which only a model that infills hears.
     """
@@ -204,10 +114,12 @@ class NoteWriter:
     steps: list[Step] = field(default_factory=list)
     begin: int = 0
     after: Sequence[Step] = ()
+    pause: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)
         self.given = conditions(self.options, self.style is not None, bool(self.melody))
+        self.nothing_comes = torch.zeros(len(self.given), 1, COMING)
         self.next_note = sum(step.is_melody for step in self.steps)  # the melody note due next
         self.struck = list(range(self.next_note))  # melody notes struck; others are passed over (never in keep)
         is_heard = self.decoder.model.config.infills
@@ -225,7 +137,6 @@ class NoteWriter:
                 return
             yield step
 
-    @torch.inference_mode()
     def write_step(self) -> Step | None:
         """Choose the next step; None at the end of the take."""
         gap, at, forced = self._choose_gap(self.gaps)
@@ -241,7 +152,7 @@ class NoteWriter:
         if symbol < KEYS:
             velocity = self._pick(self.decoder.choose(1, symbol, is_melody))
             duration = self._pick(self.decoder.choose(2, velocity))
-            release += int(DURATIONS.middle[duration])
+            release += DURATION_STEPS[duration]
         step = Step(at, release, symbol, velocity, duration, is_melody, forced)
         self._append(step, gap)
         return step
@@ -249,7 +160,7 @@ class NoteWriter:
     def _choose_gap(self, logits: Tensor) -> tuple[int, int, bool]:
         """Gap bin, the step it leads to, and whether the melody's deadline decided it."""
         gap = self._pick_gap(self._guided(logits)) if self.steps else 0
-        at = max(self.now + int(GAPS.middle[gap]), self.begin)
+        at = max(self.now + GAP_STEPS[gap], self.begin)
         due = self._due()
         if self.keep and due is not None and at > self._deadline(due):
             at = max(due.step, self.now)
@@ -262,9 +173,10 @@ class NoteWriter:
     def _pick_gap(self, logits: Tensor) -> int:
         if self.steps[-1].symbol == PEDAL_DOWN:  # the last of its step
             logits = logits.index_fill(0, torch.tensor([0]), float("-inf"))
-        early = torch.from_numpy(GAPS.middle < self.begin - self.now)
-        if early.any() and not early.all():
-            logits = logits.masked_fill(early, float("-inf"))
+        if self.begin > self.now:
+            early = torch.from_numpy(GAPS.middle < self.begin - self.now)
+            if not early.all():
+                logits = logits.masked_fill(early, float("-inf"))
         return pick(logits, self.options.temperature, self.generator)
 
     def _choose_symbol(self, logits: Tensor, at: int, forced: bool) -> tuple[int, bool]:
@@ -277,8 +189,8 @@ class NoteWriter:
         may_end = not self.melody and not self.after and at >= 0.9 * self.length
         allowed = allowed_symbols(after, self.pedal, due.key if due is not None and is_near else None, may_end)
         if self.keep and due is not None and at >= self._deadline(due) and allowed[MELODY]:
-            allowed[: END + 1] &= torch.from_numpy(RANK) < int(RANK[due.key])  # its place is still to come
-        logits = self._guided(logits).masked_fill(~allowed, float("-inf"))
+            allowed[: END + 1] &= torch.from_numpy(RANK[due.key] > RANK)  # its place is still to come
+        logits = torch.from_numpy(np.where(allowed.numpy(), self._guided(logits).numpy(), np.float32("-inf")))
         symbol = pick(logits, self.options.temperature, self.generator, self.options.top_p)
         if symbol == MELODY and due is not None:
             return self._strike(due), True
@@ -340,7 +252,11 @@ class NoteWriter:
                 self.last, self.next_note = self.melody[self.next_note], next(due)
             situations.append(self._situation(step.at))
             moments.append(step.at)
-        self._read(tokens_of(kept, self.origin), [step.is_melody for step in kept], moments, situations)
+        rows, struck = tokens_of(kept, self.origin), [step.is_melody for step in kept]
+        for first in range(0, max(len(kept), 1), PART):
+            after, now = first + PART, slice(first + (first > 0), first + PART + 1)  # the beginning is a moment too
+            self.pause()
+            self._read(rows[first:after], struck[first:after], moments[now], situations[now])
 
     def _press(self, step: Step) -> None:
         if step.symbol in (PEDAL_UP, PEDAL_DOWN):
@@ -380,15 +296,21 @@ class NoteWriter:
         values = np.array([known if has_melody else unknown for _, has_melody in self.given])
         held = np.empty((len(values), 1, KEYS + 1), np.float32)
         held[..., :KEYS], held[..., KEYS] = self.releases > at, self.pedal
-        return Situation(*(torch.from_numpy(part) for part in (held, *values.T[..., None])))
+        told = [torch.from_numpy(part) for part in (held, *values.T[..., None])]
+        return Situation(*[*told, self._coming(at)])
+
+    def _coming(self, at: int) -> Tensor:
+        if not self.after:
+            return self.nothing_comes
+        return coming_keys(self._after(), torch.tensor([[at - self.origin]])).expand_as(self.nothing_comes)
 
     def _read(self, rows: list[list[int]], struck: list[bool], moments: list[int], situations: list[Situation]) -> None:
         """Let the decoder read steps (rows: their tokens), and keep what it says of the next gap."""
         situation = situations[0]
         if len(situations) > 1:
             situation = Situation(*(torch.cat(parts, 1) for parts in zip(*situations, strict=True)))
-        tokens = torch.tensor(rows, dtype=torch.long).reshape(-1, 4)
-        flags, steps = torch.tensor(struck, dtype=torch.bool), torch.tensor(moments) - self.origin
+        told = np.array(rows, np.int64).reshape(-1, 4), np.array(struck, np.bool_), np.array(moments) - self.origin
+        tokens, flags, steps = map(torch.from_numpy, told)
         self.gaps = self.decoder.read(tokens, flags, situation, steps)
 
     def _guided(self, logits: Tensor) -> Tensor:

@@ -7,18 +7,19 @@ model kept from that leaves notes hanging; and no note lasts beyond the longest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.decoding import HORIZON, SHOWN, MelodyNote, Step, StepDecoder, remembered
+from engine.decoding import HORIZON, PART, SHOWN, MelodyNote, Step
 from engine.errors import RequestError
 from engine.event_codec import EventCodec, steps_reached
 from engine.sampling import SamplingOptions, conditions, guided, pick
 from engine.situation import Melody
+from engine.torch_decoder import StepDecoder, remembered
 from engine.vocabulary import (
     DURATIONS,
     EOS,
@@ -49,6 +50,7 @@ class EventWriter:
     seed: int
     keep: bool = False
     steps: list[Step] = field(default_factory=list)
+    pause: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         if self.keep and self.melody:
@@ -147,7 +149,9 @@ class EventWriter:
             self.velocity = before[-1] - VELOCITY
             self.context.append(before[-1])
         self.decoder.begin(remembered(self.decoder.model, self.style, self._melody(), self.given))
-        self._read(self.context, is_first=True)
+        for first in range(0, max(len(self.context), 1), PART):
+            self.pause()
+            self._read(self.context[first : first + PART], is_first=not first)
 
     def _events_since(self, origin: int) -> list[int]:
         """The events from a step to now, no more than three quarters of a window."""

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from engine.autoencoder import Autoencoder, Decoder
-from engine.decoding import StepDecoder, TorchDecoder
-from engine.situation import Situation
+from engine.situation import COMING, Situation
+from engine.torch_decoder import StepDecoder, TorchDecoder
 from engine.transformer import STEP, Block, Memory, Rotation, SelfAttention, weigh
 from engine.vocabulary import KEYS
 
@@ -150,8 +150,9 @@ class GpuDecoder:
         number, kind, fields = self.places.new_zeros, self.decoder.begin, len(self.model.codec.fields)
         self.value, self.struck = number(1, 1), number(1, 1)
         self.angles = self.turns[:1].clone()
-        moment = [number(self.rows, 1) for _ in Situation._fields[1:]]
-        self.situation = (kind.new_zeros(self.rows, 1, KEYS + 1), *moment) if self.decoder.is_notes else ()
+        held, coming = (kind.new_zeros(self.rows, 1, size) for size in (KEYS + 1, COMING))
+        moment = [number(self.rows, 1) for _ in Situation._fields[1:-1]]
+        self.situation = (held, *moment, coming) if self.decoder.is_notes else ()
         self.asked = (number(1, 1, fields), self.struck, number(1), self.angles, *self.situation)
         self.step = self.record(lambda: self._read(*self.asked))
         if self.decoder.is_notes:
@@ -238,6 +239,11 @@ class Spared:
     def __init__(self, decoder: StepDecoder, spare: Callable[[RuntimeError], StepDecoder]) -> None:
         self.model, self.decoder, self.spare = decoder.model, decoder, spare
         self.asked: list[Callable[[StepDecoder], Any]] = []
+
+    @property
+    def state(self) -> Tensor:
+        """What the next step is chosen from."""
+        return self.decoder.state
 
     def begin(self, memory: Memory) -> None:
         """Open a window."""

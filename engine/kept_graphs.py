@@ -23,7 +23,7 @@ from engine.checkpoint import weights_hash
 
 log = logging.getLogger(__name__)
 
-LAYOUT = 1  # of the graphs; to be raised when `step_graph` makes others from the same weights
+LAYOUT = 3  # of the graphs; to be raised when `step_graph` makes others from the same weights
 KEPT = 4  # files: the models used last
 ENDING = ".graphs"
 DIGEST = hashlib.sha256().digest_size  # bytes

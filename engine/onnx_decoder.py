@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.autoencoder import Autoencoder, Decoder
-from engine.decoding import StepDecoder, TorchDecoder, remembered
 from engine.kept_graphs import read_graphs, weights_key, write_graphs
-from engine.situation import Melody, Situation, SituationEmbedding
+from engine.situation import COMING, Melody, Situation, SituationEmbedding
+from engine.torch_decoder import StepDecoder, TorchDecoder, remembered
 from engine.transformer import STEP, Block, Memory, Rotation
 from engine.vocabulary import KEYS
 
@@ -103,7 +103,7 @@ def _trial(decoder: StepDecoder) -> list[Tensor]:
     if not model.decoder.is_notes:
         return [decoder.read(tokens, struck, None, steps).clone()]
     key = torch.full((1, 8), 40)
-    situation = Situation(torch.zeros(1, 8, KEYS + 1), key, key, key, key)
+    situation = Situation(torch.zeros(1, 8, KEYS + 1), key, key, key, key, torch.zeros(1, 8, COMING))
     answers = [decoder.read(tokens, struck, situation, steps).clone()]
     arrived = Situation(*(part[:, -1:] for part in situation))
     answers.append(decoder.arrive(3, arrived, 38).clone())
@@ -118,6 +118,8 @@ class OnnxDecoder:
         self.embeddings = _Embeddings(model.decoder)
         self.turn_by_second = Rotation.by_second(model.config.block.key_head).numpy()
         self.cache: dict[str, Array] = {}
+        types = {each.name: each.type for each in ready["trunk"].get_inputs()}
+        self.kept_as = np.int8 if types["keys_0"] == "tensor(int8)" else np.float32
 
     def begin(self, memory: Memory) -> None:
         """Open a window."""
@@ -125,10 +127,10 @@ class OnnxDecoder:
         block, layers = self.model.config.block, range(len(self.model.decoder.blocks))
         if not self.cache or len(self.cache["keys_0"]) != self.rows:
             room = (self.rows, block.kv_heads, self.model.config.window + 2, block.head)
-            self.cache = {f"{kind}_{at}": np.zeros(room, np.float32) for kind in ("keys", "values") for at in layers}
+            self.cache = {f"{kind}_{at}": np.zeros(room, self.kept_as) for kind in ("keys", "values") for at in layers}
         self.heard = _heard(self.model.decoder, memory)
         self.states = [np.zeros((self.rows, 1, block.width), np.float32) for _ in range(4)]
-        self.trunk = self._trunk(1)
+        self.trunk = self._trunk(1, slice(self.rows))
         if self.model.decoder.is_notes:
             self.stages = [self._stage(name, index) for index, name in enumerate(("arrive", "choose_1", "choose_2"))]
 
@@ -139,19 +141,32 @@ class OnnxDecoder:
 
     def read(self, tokens: Tensor, struck: Tensor, situation: Situation | None, steps: Tensor) -> Tensor:
         """Read steps."""
-        time, is_first = len(steps), not self.length
-        trunk = self.trunk if time == 1 else self._trunk(time)
-        x = trunk.arrays["x"]
-        x[:, is_first:] = self.embeddings.of_steps(tokens.numpy(), struck.numpy())
-        if is_first:
+        time = len(steps)
+        x = np.empty((self.rows, time, self.model.config.block.width), np.float32)
+        x[:, time - len(tokens) :] = self.embeddings.of_steps(tokens.numpy(), struck.numpy())
+        if len(tokens) < time:
             x[:, 0] = self.embeddings.begin
         if situation is not None:
             x += self.embeddings.before(situation)
-            trunk.arrays["held"][:] = situation.held.numpy()
-            self._turn(trunk.arrays, steps.numpy())
+        held = None if situation is None else situation.held.numpy()
         self.length += time
-        trunk.arrays["total"][:] = self.length
-        trunk.arrays["before_last"][:] = self.length - 1
+        if time == 1:
+            return self._run(self.trunk, x, held, steps.numpy(), self.length)
+        for row in range(self.rows):
+            only = slice(row, row + 1)
+            trunk = self._trunk(time, only)
+            self._run(trunk, x[only], None if held is None else held[only], steps.numpy(), self.length)
+            self.trunk.logits[only] = trunk.logits
+        return self.trunk.answer
+
+    def _run(self, trunk: _Bound, x: Array, held: Array | None, steps: Array, total: int) -> Tensor:
+        """Run the trunk; total: positions with these."""
+        trunk.arrays["x"][:] = x
+        if held is not None:
+            trunk.arrays["held"][:] = held
+            self._turn(trunk.arrays, steps)
+        trunk.arrays["total"][:] = total
+        trunk.arrays["before_last"][:] = total - 1
         return trunk.run()
 
     def arrive(self, gap: int, situation: Situation, step: int) -> Tensor:
@@ -174,13 +189,16 @@ class OnnxDecoder:
         np.cos(angles, out=arrays["cos"], casting="same_kind")
         np.sin(angles, out=arrays["sin"], casting="same_kind")
 
-    def _trunk(self, time: int) -> _Bound:
-        """The trunk for so many positions at once."""
-        inputs = self._inputs(time) | self.cache
-        inputs["x"] = np.zeros((self.rows, time, self.model.config.block.width), np.float32)
-        inputs["total"], inputs["before_last"] = np.zeros(1, np.int32), np.zeros(self.rows, np.int32)
-        in_place = {f"new_{name}": array for name, array in self.cache.items()}
-        return _Bound(self.sessions["trunk"], inputs, {"state": self.states[0]} | in_place)
+    def _trunk(self, time: int, rows: slice) -> _Bound:
+        """The trunk for so many positions at once, in some rows: GroupQueryAttention goes on from a cache with many
+        positions or in many rows, not both."""
+        inputs, cache = self._inputs(time), {name: array[rows] for name, array in self.cache.items()}
+        inputs = {name: array if name in ("cos", "sin") else array[rows] for name, array in inputs.items()} | cache
+        state = self.states[0][rows]
+        inputs["x"] = np.zeros((len(state), time, self.model.config.block.width), np.float32)
+        inputs["total"], inputs["before_last"] = np.zeros(1, np.int32), np.zeros(len(state), np.int32)
+        in_place = {f"new_{name}": array for name, array in cache.items()}
+        return _Bound(self.sessions["trunk"], inputs, {"state": state} | in_place)
 
     def _stage(self, name: str, index: int) -> _Bound:
         """The graph that is told the value of field `index`."""
@@ -201,6 +219,7 @@ class _Bound:
         self.session, self.binding = session, session.io_binding()
         rows, size = len(outputs["state"]), session.get_outputs()[1].shape[2]
         self.logits = np.zeros((rows, 1, size), np.float32)
+        self.answer = torch.from_numpy(self.logits[:, 0])
         self.arrays = {each.name: inputs[each.name] for each in session.get_inputs()}
         self.outputs = outputs | {"logits": self.logits}
         for name, array in self.arrays.items():
@@ -211,7 +230,7 @@ class _Bound:
     def run(self) -> Tensor:
         """The logits, (rows, size); the next run writes over them."""
         self.session.run_with_iobinding(self.binding)
-        return torch.from_numpy(self.logits[:, 0])
+        return self.answer
 
 
 @torch.inference_mode()
@@ -253,12 +272,16 @@ class _SituationTables:
         self.countdown, self.next_key = _array(embedding.countdown.weight), _array(embedding.next_key.weight)
         self.now_key = _array(embedding.now_key.weight)
         self.rest = None if embedding.rest is None else _array(embedding.rest.weight)
+        self.coming = None if embedding.coming is None else _array(embedding.coming.weight).T
 
     def __call__(self, situation: Situation) -> Array:
         """-> (rows, time, width)."""
-        _, countdown, next_key, now_key, rest = (part.numpy() for part in situation)
+        _, countdown, next_key, now_key, rest, coming = (part.numpy() for part in situation)
         vector: Array = self.countdown[countdown] + self.next_key[next_key] + self.now_key[now_key]
-        return vector if self.rest is None else vector + self.rest[rest]
+        if self.rest is None or self.coming is None:
+            return vector
+        vector = vector + self.rest[rest]
+        return vector + coming @ self.coming if coming.any() else vector
 
 
 def _arrays(tables: nn.ModuleList) -> list[Array]:

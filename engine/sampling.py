@@ -1,10 +1,17 @@
-"""How the next value is drawn: temperature, top-p, what is not allowed, and how strongly the conditions pull."""
+"""How the next value is drawn: temperature, top-p, what is not allowed, and how strongly the conditions pull.
+
+It is computed in numpy: between two runs of a decoder, whose weights and keys fill the processor's caches, each
+operation of torch on so few values takes several times as long.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.vocabulary import END, MELODY, PEDAL_DOWN, PEDAL_UP, RANK
@@ -25,13 +32,19 @@ class SamplingOptions:
 
 
 def guided(logits: Tensor, options: SamplingOptions, has_style: bool, has_melody: bool) -> Tensor:
-    """One row of logits from those of each condition. logits: (rows, size), the rows of `conditions`."""
-    result, row = logits[0], 1
-    for strength, is_given in ((options.style_strength, has_style), (options.melody_strength, has_melody)):
-        if is_given and strength != 1:
-            result = result + (strength - 1) * (logits[0] - logits[row])
-            row += 1
-    return result
+    """One row of logits from those of each condition. logits: (rows, …), the rows of `conditions` -> (…)."""
+    if len(logits) == 1:
+        return logits[0]
+    rows = logits.numpy().reshape(len(logits), -1)
+    return torch.from_numpy(_shares(options, has_style, has_melody) @ rows).view(logits.shape[1:])
+
+
+@lru_cache
+def _shares(options: SamplingOptions, has_style: bool, has_melody: bool) -> NDArray[np.float32]:
+    """By how much each row of `conditions` counts, (rows,), 1 in all: what each condition changes is enlarged."""
+    strengths = ((options.style_strength, has_style), (options.melody_strength, has_melody))
+    more = [strength - 1 for strength, is_given in strengths if is_given and strength != 1]
+    return np.array([1 + sum(more), *(-each for each in more)], np.float32)
 
 
 def conditions(options: SamplingOptions, has_style: bool, has_melody: bool) -> list[tuple[bool, bool]]:
@@ -46,12 +59,15 @@ def conditions(options: SamplingOptions, has_style: bool, has_melody: bool) -> l
 
 def pick(logits: Tensor, temperature: float, generator: torch.Generator, top_p: float = 1.0) -> int:
     """Draw from logits (size,): the least set of values whose probability is at least top_p, at a temperature."""
-    probability = torch.softmax(logits.double().cpu() / max(temperature, 1e-4), -1)
-    if top_p < 1:
-        ordered, index = probability.sort(descending=True)
-        beyond = ordered.cumsum(0) - ordered >= top_p
-        probability = probability.index_fill(0, index[beyond], 0.0)
-    return int(torch.multinomial(probability, 1, generator=generator))
+    scores = logits.numpy().astype(np.float64)
+    weights = np.exp((scores - scores.max()) / max(temperature, 1e-4))
+    order = None if top_p >= 1 else np.argsort(-weights, kind="stable")
+    reached = (weights if order is None else weights[order]).cumsum()
+    if order is not None:
+        reached = reached[: reached.searchsorted(top_p * reached[-1]) + 1]
+    drawn = torch.rand(1, generator=generator, dtype=torch.float64).item() * reached[-1]
+    place = reached.searchsorted(drawn, "right")
+    return int(place if order is None else order[place])
 
 
 def allowed_symbols(after: int | None, pedal: bool, melody_key: int | None, may_end: bool) -> Tensor:
@@ -60,10 +76,10 @@ def allowed_symbols(after: int | None, pedal: bool, melody_key: int | None, may_
     after: the symbol before, if it is at the same step (a step is written from the top key down); pedal: whether it is
     down; melody_key: the melody note that may be struck now. Nothing but the end follows a pedal pressed at one step.
     """
-    allowed = torch.ones(MELODY + 1, dtype=torch.bool)
+    allowed = np.ones(MELODY + 1, np.bool_)
     if after is not None:
-        allowed[: END + 1] = torch.from_numpy(RANK) > int(RANK[after])
+        allowed[: END + 1] = RANK[after] < RANK
     allowed[PEDAL_DOWN if pedal else PEDAL_UP] = False
     allowed[END] &= may_end
-    allowed[MELODY] = melody_key is not None and (after is None or int(RANK[melody_key]) > int(RANK[after]))
-    return allowed
+    allowed[MELODY] = melody_key is not None and (after is None or RANK[melody_key] > RANK[after])
+    return torch.from_numpy(allowed)

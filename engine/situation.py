@@ -17,6 +17,9 @@ LATE = 20  # steps: how late a melody note can be before it counts as no later
 NO_KEY = KEYS  # "no melody note"
 COUNTDOWNS = LATE + len(GAPS.first) + 1  # late by 20..1 steps, the gap bins, no further melody note
 NO_COUNTDOWN = COUNTDOWNS - 1
+MELODY_KEY = 1  # field of a melody token
+REACHES = (20, 200)  # steps: over which the notes after a gap come near
+COMING = (1 + len(REACHES)) * KEYS
 
 
 class Situation(NamedTuple):
@@ -24,7 +27,8 @@ class Situation(NamedTuple):
 
     held: (…, 89) float, the keys that are down and the pedal; countdown: int64, the time to the next melody note;
     next_key: int64, its key; now_key: int64, the key of the melody note that lasts at this moment; rest: int64, the
-    time to the music that is there already after a gap, as a countdown.
+    time to the music that is there already after a gap, as a countdown. coming: (…, COMING) float, how near each key's
+    notes of that music are, from `coming_keys`.
     """
 
     held: Tensor
@@ -32,6 +36,7 @@ class Situation(NamedTuple):
     next_key: Tensor
     now_key: Tensor
     rest: Tensor
+    coming: Tensor
 
 
 class Melody(NamedTuple):
@@ -98,6 +103,19 @@ def rest_of_gap(after: After | None, moments: Tensor) -> Tensor:
     return torch.where(after.valid[:, :1], wait, NO_COUNTDOWN)
 
 
+def coming_keys(after: After | None, moments: Tensor) -> Tensor:
+    """How near each key's notes after a gap are at moments (batch, moments): 1 where one begins now, and then from 0,
+    far away, to 1, over each of `REACHES` -> (batch, moments, COMING)."""
+    if after is None:
+        return torch.zeros(*moments.shape, COMING, device=moments.device)
+    wait = after.steps[:, None] - moments[..., None]
+    ahead = (wait >= 0) & after.valid[:, None]
+    near = [(wait == 0).float(), *(torch.exp(-wait.clamp(min=0) / reach) for reach in REACHES)]
+    keys = nn.functional.one_hot(after.tokens[..., MELODY_KEY].clamp(max=KEYS - 1), KEYS).to(torch.bfloat16)
+    planes = [((each * ahead).to(torch.bfloat16) @ keys).clamp(max=1) for each in near]
+    return torch.cat(planes, -1).float()
+
+
 class SituationEmbedding(nn.Module):
     """A situation as a vector. infills: whether it knows of music after a gap."""
 
@@ -108,9 +126,13 @@ class SituationEmbedding(nn.Module):
         self.next_key = nn.Embedding(KEYS + 1, width)
         self.now_key = nn.Embedding(KEYS + 1, width)
         self.rest = nn.Embedding(COUNTDOWNS, width) if infills else None
+        self.coming = nn.Linear(COMING, width, bias=False) if infills else None
 
     def forward(self, situation: Situation) -> Tensor:
         """-> (batch, time, width)."""
         vector: Tensor = self.held(situation.held) + self.countdown(situation.countdown)
         vector = vector + self.next_key(situation.next_key) + self.now_key(situation.now_key)
-        return vector if self.rest is None else vector + self.rest(situation.rest)
+        if self.rest is None or self.coming is None:
+            return vector
+        vector = vector + self.rest(situation.rest) + self.coming(situation.coming)
+        return vector

@@ -122,6 +122,13 @@ def train_autoencoder(
     compiles: Annotated[
         bool, typer.Option("--compile", help="Compile the blocks first; it takes minutes and pays on a GPU.")
     ] = False,
+    devices: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="GPUs of each machine, else all; of a CPU, processes, else one."),
+    ] = None,
+    nodes: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Machines; start this on each, by torchrun or a scheduler.")
+    ] = 1,
 ) -> None:
     """Train the Transformer autoencoder to a time budget."""
     _need_lightning()
@@ -147,7 +154,7 @@ def train_autoencoder(
     else:
         raise RequestError(f"There is no configuration {config}", f"Give {', '.join(CONFIGS)} or a JSON file")
     torch.set_num_threads(threads or cores)
-    for line in train(data, output, chosen, start=begun, compiles=compiles):
+    for line in train(data, output, chosen, start=begun, compiles=compiles, devices=devices, nodes=nodes):
         say(line)
 
 

@@ -20,12 +20,13 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from engine.autoencoder import Autoencoder, AutoencoderConfig, Window
+from engine.autoencoder import Autoencoder, AutoencoderConfig
 from engine.checkpoint import codec_named
 from engine.errors import RequestError
 from engine.training.dataset import Dataset
 from engine.training.event_windows import WINDOWS
 from engine.training.likelihood import likelihoods, notes_struck, validation_batches
+from engine.training.style_losses import contrast, spreads
 from engine.training.windows import Sample, WindowConfig, collate
 
 LAST, CONFIG = "last.ckpt", "config.json"  # in a run's folder
@@ -48,6 +49,7 @@ class TrainingConfig:
     clip: float = 1.0
     shorter: int = 4  # every other step has windows a quarter as long: what a style tells, it tells at their beginning
     hint: float = 0.3  # weight of telling a window's mean and spread of each field from the style: it must hold them
+    contrast: float = 0.0  # weight of knowing the style of each pair's other window among a step's (of paired windows)
     steps_a_checkpoint: int = 64
     seed: int = 1
 
@@ -143,18 +145,22 @@ class AutoencoderTraining(lightning.LightningModule):
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
 
     def loss(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        """Nats a step of a batch from `collate`, and how badly the styles tell their windows' fields."""
+        """Nats a step of a batch from `collate`, and what is asked of the styles, weighted: to tell their windows'
+        fields, and to be known by the other window of their performance."""
         window = batch["window"]
         style = self.model.style(batch["style"], batch["style_valid"])
         after = batch["after"] if self.config.model.infills else None
         memory = self.model.remember(style, batch["has_style"], batch["melody"], after)
         nats = self.model(window, memory, batch["melody"], after).sum() / window.valid.sum()
-        return nats, nn.functional.mse_loss(self.hint(style).float(), _spreads(window))
+        asked = self.config.hint * nn.functional.mse_loss(self.hint(style).float(), spreads(window))
+        if self.config.contrast:
+            asked = asked + self.config.contrast * contrast(style)
+        return nats, asked
 
     def training_step(self, batch: dict[str, Any], index: int) -> None:
         """One step of both optimisers."""
         optimizers = self.optimizers()
-        loss, untold = self._backward(batch)
+        loss, asked = self._backward(batch)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         scale = self._rate()
         for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
@@ -171,10 +177,10 @@ class AutoencoderTraining(lightning.LightningModule):
                     self.average[name].copy_(value)
         now = time.monotonic()
         seconds, self.tick = now - self.tick, now
-        self.spent += seconds
+        self.spent = self.trainer.strategy.broadcast(self.spent + seconds)  # one clock for all processes
         notes = int(notes_struck(self.model.codec, batch["window"]).sum())
         self.log("nats_a_step", loss, prog_bar=True)
-        self.log("style_untold", untold)
+        self.log("asked_of_style", asked)
         self.log("notes", float(notes))
         self.log("steps_a_second", 1 / seconds, prog_bar=True)
         self.log("notes_a_second", notes / seconds, prog_bar=True)
@@ -194,9 +200,9 @@ class AutoencoderTraining(lightning.LightningModule):
                     rows = slice(part * windows // self.parts, (part + 1) * windows // self.parts)
                     some = apply_to_collection(batch, Tensor, lambda values, rows=rows: values[rows])
                     share = float(some["window"].valid.sum() / batch["window"].valid.sum())
-                    loss, untold = self.loss(some)
-                    self.manual_backward(share * (loss + self.config.hint * untold))
-                    losses += share * torch.stack([loss.detach(), untold.detach()]).cpu()
+                    loss, asked = self.loss(some)
+                    self.manual_backward(share * (loss + asked))
+                    losses += share * torch.stack([loss.detach(), asked.detach()]).cpu()
                 return losses[0], losses[1]
             except torch.OutOfMemoryError:
                 if 2 * self.parts > windows // 2:  # a spread needs two
@@ -248,16 +254,6 @@ class AutoencoderTraining(lightning.LightningModule):
         self.average, self.spent = checkpoint["average"], checkpoint["spent"]
 
 
-def _spreads(window: Window) -> Tensor:
-    """Mean and spread of each field over the steps of each window, (batch, 2 × fields), standard over the batch."""
-    weight = window.valid[..., None].float()
-    values, steps = window.tokens.float(), weight.sum(1).clamp(min=1)
-    mean = (values * weight).sum(1) / steps
-    spread = (((values - mean[:, None]) ** 2 * weight).sum(1) / steps).sqrt()
-    both = torch.cat([mean, spread], -1)
-    return (both - both.mean(0)) / both.std(0).clamp(min=1e-3)
-
-
 def index_average(step: int) -> float:
     """The moving average forgets its first steps sooner: its reach grows with the run."""
     return (step + 1) / (step + 10)
@@ -284,9 +280,14 @@ class Batches(lightning.LightningDataModule):
         return self.kinds[step % 2][step * SEATS + number]
 
     def places(self, first: int) -> Iterator[list[tuple[int, int]]]:
-        """Of each step from `first` on: long windows, and at every other step as many more shorter ones."""
+        """Of each step from `first` on: long windows, and at every other step as many more shorter ones; of several
+        processes each has its share, in which pairs stay together."""
+        rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         for step in itertools.count(first):
-            yield [(step, number) for number in range(self.config.batch * (1, self.config.shorter)[step % 2])]
+            together = 2 if self.config.windows.paired else 1
+            groups = self.config.batch * (1, self.config.shorter)[step % 2] // together
+            share = range(together * (rank * groups // processes), together * ((rank + 1) * groups // processes))
+            yield [(step, number) for number in share]
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """The windows from the run's next step on."""
@@ -309,13 +310,14 @@ class Validation(lightning.Callback):
     ) -> None:
         """Measure, if it is time."""
         assert isinstance(pl_module, AutoencoderTraining)
-        if pl_module.spent - self.last >= self.every_seconds:
+        if trainer.is_global_zero and pl_module.spent - self.last >= self.every_seconds:
             self.measure(pl_module)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Measure what the run has come to."""
         assert isinstance(pl_module, AutoencoderTraining)
-        self.measure(pl_module)
+        if trainer.is_global_zero:
+            self.measure(pl_module)
 
     def measure(self, pl_module: AutoencoderTraining) -> None:
         """Add a line to the file. The time it takes is not the run's."""
@@ -340,12 +342,15 @@ def train(
     most_steps: int | None = None,
     start: Autoencoder | None = None,
     compiles: bool = False,
+    devices: int | None = None,
+    nodes: int = 1,
 ) -> Iterator[str]:
     """Train, or go on where `folder` stands, to the time budget or so many steps in all; yields what was done.
 
     start: a trained model whose weights a new run begins with; compiles: let torch.compile have the blocks, which pays
-    on a GPU. Logs go to `folder/logs`, as CSV and for TensorBoard; the moving average of the weights is in the
-    checkpoint. Raises RequestError where memory does not hold two windows of the configuration.
+    on a GPU; devices, nodes: GPUs of a machine (else all; of a CPU, processes) and machines, among which each step's
+    windows are shared. Logs go to `folder/logs`, as CSV and for TensorBoard; the moving average of the weights is in
+    the checkpoint. Raises RequestError where memory does not hold two windows of the configuration.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(json.dumps(asdict(config), indent=2) + "\n")
@@ -363,6 +368,9 @@ def train(
         max_epochs=-1,
         max_steps=-1 if most_steps is None else 2 * most_steps,  # Lightning counts each optimiser's
         accelerator="auto",
+        devices=devices or "auto",
+        num_nodes=nodes,
+        use_distributed_sampler=False,  # the windows are shared in `Batches.places`
         precision="bf16-mixed",
         logger=[CSVLogger(folder, name="logs", flush_logs_every_n_steps=16), TensorBoardLogger(folder, name="logs")],
         callbacks=[saver, *([Validation(data, folder, config)] if len(Dataset(data, "validation").pieces) else [])],
@@ -378,4 +386,5 @@ def train(
             "Two windows are more than the memory holds", "Give a smaller model or shorter windows"
         ) from error
     trainer.save_checkpoint(last)
-    yield f"{module.steps_done} steps in {module.spent / 3600:.2f} h"
+    if trainer.is_global_zero:
+        yield f"{module.steps_done} steps in {module.spent / 3600:.2f} h"

@@ -45,6 +45,7 @@ class WindowConfig:
     infill: float = 0.5  # chance that the music after a gap is given: the window's last events, and those that follow
     after: int = 64  # of the events that follow, at most
     overlap: int = 24  # of the window's last ones, at most: by copying them it is learned to look there
+    paired: bool = False  # items 2k and 2k + 1 are of one performance, so that their styles can be held together
     ahead: int = 96  # events beyond the window whose melody notes may be given, so that its end is not told
     augment: bool = True
 
@@ -84,7 +85,8 @@ class Windows(torch.utils.data.Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         random = np.random.default_rng((self.seed, index))
         config = self.config
-        row = int(random.integers(self.borders[-1]))
+        choice = np.random.default_rng((self.seed, 1, index // 2)) if config.paired and config.augment else random
+        row = int(choice.integers(self.borders[-1]))
         piece = self.data.pieces[int(np.searchsorted(self.borders, row, side="right"))]
         events = self.data.events[piece.first : piece.after]
         start = int(random.integers(max(len(events) - self.rows(config.steps) // 2, 1)))

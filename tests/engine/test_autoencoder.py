@@ -1,6 +1,7 @@
 """The autoencoder: style vectors, conditions, causality, and models on disk."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -12,9 +13,10 @@ from engine.autoencoder import Autoencoder, AutoencoderConfig
 from engine.checkpoint import CODECS, codec_named, load_model, save_model
 from engine.codec import NoteCodec
 from engine.errors import ModelError
+from engine.situation import COMING, REACHES, After, coming_keys
 from engine.training.event_windows import WINDOWS
 from engine.training.windows import WindowConfig, collate
-from engine.vocabulary import DURATIONS, GAPS, VELOCITY_BINS
+from engine.vocabulary import DURATIONS, GAPS, KEYS, VELOCITY_BINS
 from tests.engine.small import made_up_pieces, small_model
 
 STEPS = {"notes": 40, "events": 120}
@@ -167,6 +169,19 @@ def test_the_music_after_a_gap_is_heard_where_it_is_given(samples):
 
 
 @torch.inference_mode()
+def test_keys_of_the_music_after_a_gap_come_near():
+    notes = torch.tensor([[[0, 40, 0], [0, 44, 0], [0, 40, 0]]])
+    after = After(notes, torch.tensor([[100, 120, 300]]), torch.tensor([[True, True, False]]))
+    coming = coming_keys(after, torch.tensor([[0, 80, 100, 110, 121]])).view(5, -1, KEYS)
+    assert coming[:, 0, 40].tolist() == [0, 0, 1, 0, 0]
+    for plane, reach in enumerate(REACHES, 1):
+        expected = [math.exp(-wait / reach) for wait in (120, 40, 20, 10)]
+        assert coming[:, plane, 44].tolist() == pytest.approx([*expected, 0], abs=4e-3)  # in bf16
+    assert coming[4].count_nonzero() == 0  # the first two are over, the third is padding
+    assert coming[:, :, [key for key in range(KEYS) if key not in (40, 44)]].count_nonzero() == 0
+    assert coming_keys(None, torch.zeros(2, 3)).shape == (2, 3, COMING)
+
+
 def test_padding_of_the_music_after_a_gap_changes_nothing(samples):
     first, second, _ = samples["notes"]
     model = small_model("notes", infills=True)

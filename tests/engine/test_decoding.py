@@ -9,13 +9,14 @@ import torch
 from engine.autoencoder import Window
 from engine.codec import NoteCodec, one_voice_a_key
 from engine.composer import Composer, Request
-from engine.decoding import AFTER, BREATH, MelodyNote, NoteWriter, Step, TorchDecoder, steps_of, tokens_of
+from engine.decoding import AFTER, BREATH, PART, MelodyNote, NoteWriter, Step, steps_of, tokens_of
 from engine.errors import RequestError
 from engine.event_codec import EventCodec
 from engine.event_decoding import EventWriter
 from engine.performance import LOWEST, Note, Pedal, Performance
 from engine.sampling import SamplingOptions
 from engine.situation import After, Melody
+from engine.torch_decoder import TorchDecoder
 from engine.vocabulary import EOS, GAPS, KEYS, MAX_GAP, MELODY, NOTE_OFF, NOTE_ON, PEDAL_DOWN, PEDAL_UP, RANK, VELOCITY
 from tests.engine.small import made_up, small_model
 
@@ -163,6 +164,27 @@ def test_a_new_window_goes_on_as_trained():
     assert compared > 24
 
 
+def test_reading_a_long_window_can_be_ended_within():
+    """The window is read in parts; before each one may stop."""
+    prompt = [Step(9 * i, 9 * i + 20, 30 + i * 7 % 40, 20, 20, is_melody=False) for i in range(400)]
+    left = 3
+
+    def pause():
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise InterruptedError
+
+    model = small_model(window=2 * 4 * PART)
+    given = {"decoder": TorchDecoder(model), "style": STYLE, "melody": [], "length": 6000, "options": SamplingOptions()}
+    with pytest.raises(InterruptedError):
+        NoteWriter(**given, seed=3, steps=list(prompt[: 4 * PART]), pause=pause)
+    assert given["decoder"].cache.length == 3 * PART + 1  # the beginning and three of four parts
+    left = 8
+    NoteWriter(**given, seed=3, steps=list(prompt[: 4 * PART]), pause=pause)
+    assert left == 4
+
+
 # Within a piece
 
 
@@ -172,7 +194,7 @@ def piece_with_a_gap(has_melody):
     before, after = ([step for step in piece if is_there(step.at)] for is_there in ((300).__gt__, (600).__le__))
     melody = [note for note in TUNE if has_melody and 300 <= note.step < 600]
     model = small_model(window=400, infills=True)
-    take = recorded(model, melody, seed=4, steps=list(before), begin=300, length=600, after=after)
+    take = recorded(model, melody, seed=9, steps=list(before), begin=300, length=600, after=after)
     return take, before, after
 
 
@@ -435,7 +457,7 @@ def test_a_composer_composes_with_either_codec(codec, mode):
     composer = Composer(small_model(codec), "small", "cpu")
     style = composer.style(made_up(0), made_up(1), weights=[1, 3])
     melody = Performance.of(Note(i / 2, i / 2 + 0.4, 60 + i, 80) for i in range(6))
-    events = list(composer.compose(Request(style=style, melody=melody, melody_mode=mode, seed=4)))
+    events = list(composer.compose(Request(style=style, melody=melody, melody_mode=mode, seed=5)))
     notes = [event for event in events if isinstance(event, Note)]
     assert len(notes) > 3
     assert all(isinstance(event, Note | Pedal) for event in events)

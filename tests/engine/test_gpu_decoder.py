@@ -13,11 +13,12 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from engine import composer as composing
 from engine.autoencoder import Autoencoder
 from engine.composer import Composer, Request
-from engine.decoding import MelodyNote, NoteWriter, Step, StepDecoder, TorchDecoder
+from engine.decoding import MelodyNote, NoteWriter, Step
 from engine.event_decoding import EventWriter
 from engine.gpu_decoder import GpuDecoder, gpu_decoders
 from engine.onnx_decoder import _trial
 from engine.sampling import SamplingOptions
+from engine.torch_decoder import StepDecoder, TorchDecoder
 from engine.transformer import Memory
 from tests.engine.small import ROTARY, small_model
 

@@ -15,12 +15,13 @@ import torch
 from engine import onnx_decoder, step_graph
 from engine.autoencoder import Autoencoder
 from engine.composer import Composer, Request
-from engine.decoding import MelodyNote, NoteWriter, Step, StepDecoder, TorchDecoder, steps_of
+from engine.decoding import MelodyNote, NoteWriter, Step, steps_of
 from engine.event_decoding import EventWriter
 from engine.kept_graphs import KEPT, cache_folder
 from engine.onnx_decoder import OnnxDecoder, onnx_decoders, sessions
 from engine.performance import Note, Performance
 from engine.sampling import SamplingOptions
+from engine.torch_decoder import StepDecoder, TorchDecoder
 from tests.engine.small import ROTARY, made_up, small_model
 
 if find_spec("onnxruntime") is None or find_spec("onnx") is None:
@@ -45,7 +46,7 @@ def decoder(model: Autoencoder, is_quantised: bool = False) -> OnnxDecoder:
 def take(made: StepDecoder, steps: int, melody: list[MelodyNote] | None = None, **options: float) -> list[Step]:
     """The first steps of a long take."""
     write = NoteWriter if made.model.codec.name == "notes" else EventWriter
-    given = {"melody": TUNE if melody is None else melody, "length": 12000, "seed": 3, "keep": write is NoteWriter}
+    given = {"melody": TUNE if melody is None else melody, "length": 20000, "seed": 3, "keep": write is NoteWriter}
     return list(islice(write(made, STYLE, options=SamplingOptions(**options), **given).write(), steps))
 
 
@@ -56,9 +57,9 @@ def take(made: StepDecoder, steps: int, melody: list[MelodyNote] | None = None, 
 def test_greedy_steps_are_those_of_torch_over_many_windows(melody: list[MelodyNote]) -> None:
     model = rotary_model(window=64)
     made, reference = decoder(model), TorchDecoder(model)
-    steps = take(made, 400, melody, **GREEDY)
-    assert len(steps) == 400
-    assert steps == take(reference, 400, melody, **GREEDY)
+    steps = take(made, 512, melody, **GREEDY)
+    assert len(steps) == 512
+    assert steps == take(reference, 512, melody, **GREEDY)
     torch.testing.assert_close(made.state, reference.state, atol=1e-5, rtol=0)
 
 

@@ -110,6 +110,21 @@ def test_a_style_within_its_window_is_of_the_window(data):
     assert away[1.0] < 0.6 < 3 < away[0.0]
 
 
+def test_paired_windows_are_of_one_performance(data):
+    """Pieces of one key each, struck every second: the key says which piece a window was cut from."""
+    tables = [
+        performance_events(Performance.of(Note(second, second + 0.5, key, 80) for second in range(100)))
+        for key in range(60, 68)
+    ]
+    pieces = [replace(data.pieces[0], first=100 * index, after=100 * (index + 1)) for index in range(len(tables))]
+    several = type("Several", (), {"events": np.concatenate(tables), "pieces": pieces})()
+    still = replace(NOTES, paired=True, transpose=0, style_within=0.5)
+    keys = [int(Windows(several, still, seed=1)[index].tokens[0, 1]) for index in range(80)]
+    assert keys[::2] == keys[1::2]
+    assert set(keys) == {key - LOWEST for key in range(60, 68)}
+    assert keys[::2] != [int(Windows(several, still, seed=2)[index].tokens[0, 1]) for index in range(0, 80, 2)]
+
+
 def test_the_notes_after_a_gap_begin_with_the_windows_last_ones(data):
     samples = [windows(data, "notes", infill=0.5)[index] for index in range(200)]
     given_after = [sample for sample in samples if len(sample.after[0])]

@@ -31,7 +31,7 @@ check: $(VENV)/.installed-for-tests
 	$(BIN)/mypy
 	$(MAKE) test
 
-bench: $(VENV)/.installed-for-tests
+bench: $(VENV)/.installed-for-benchmarks
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -m benchmark -s
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/.made
@@ -41,6 +41,10 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/.made
 $(VENV)/.installed-for-tests: pyproject.toml | $(VENV)/.made
 	$(BIN)/python -m pip install -e '.[dev,train]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-for-benchmarks: pyproject.toml | $(VENV)/.made
+	$(BIN)/python -m pip install -e '.[dev,train,bench]'
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-for-tests
 
 $(VENV)/.made:
 	@found=; for python in $(PYTHON) python3 python3.12 python3.11; do \

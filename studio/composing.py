@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import QObject, Signal
 
+from engine.midi import MidiFile
 from engine.performance import Note, Performance
 from studio.clip import MELODY, STYLE
 from studio.composed import Event, lifts_of, performance_of
@@ -32,6 +33,8 @@ class Composing(QObject):
         self._session, self._transport, self._thread = session, transport, thread
         self._recipe = Recipe()
         self._melody: Performance | None = None
+        self._melody_file: MidiFile | None = None
+        self._styles: tuple[Performance, ...] = ()
         self._rows: dict[int, int] = {}  # take of the job -> row
         self._row: int | None = None  # of the take that is being composed
         self._events: list[Event] = []
@@ -39,6 +42,7 @@ class Composing(QObject):
         self._length = 0.0  # expected seconds of the take that is being composed
         self.is_composing = False
         self.plays = True
+        self._must_play = False
         thread.take_started.connect(self._begin_take)
         thread.notes_composed.connect(self._add_events)
         thread.progressed.connect(self.progressed)
@@ -46,20 +50,22 @@ class Composing(QObject):
         thread.take_scored.connect(self._score_take)
         thread.ended.connect(self._end)
 
-    def compose(self, recipe: Recipe) -> None:
-        """Compose what is open by this recipe, unless it is under way already."""
+    def compose(self, recipe: Recipe, must_play: bool = False) -> None:
+        """Compose what is open by this recipe, unless it is under way already. must_play: whatever `plays` says."""
         if self.is_composing:
             return
         style, melody = self._session.clip(STYLE), self._session.clip(MELODY)
-        self._recipe = self._session.named(recipe)
+        self._recipe, self._must_play = self._session.named(recipe), must_play
         self._melody = melody.whole if melody else None
+        self._melody_file = melody.file if melody else None
+        self._styles = style.performances if style else ()
         self._rows.clear()
         self.is_composing = True
         self.started.emit()
         self._thread.compose(
             Job(
                 recipe=self._recipe,
-                style=style.performances if style else (),
+                style=self._styles,
                 melody=self._melody,
             )
         )
@@ -92,11 +98,19 @@ class Composing(QObject):
     def _begin_take(self, index: int, length: float) -> None:
         self._count += 1
         recipe = replace(self._recipe, seed=self._recipe.seed + index)
-        take = Take(self._count, Performance(), recipe, State.COMPOSING, melody=self._melody)
+        take = Take(
+            self._count,
+            Performance(),
+            recipe,
+            State.COMPOSING,
+            melody=self._melody,
+            styles=self._styles,
+            melody_file=self._melody_file,
+        )
         take = replace(take, performance=Performance(name=take.file_name.removesuffix(".mid")))
         self._events, self._length = [], length
         self._row = self._rows[index] = self._session.takes.append(take)
-        if index == 0 and self.plays:
+        if index == 0 and (self.plays or self._must_play):
             self._transport.load(take.number, take.performance, is_finished=False)
         self.take_begun.emit(self._row, length)
 
@@ -108,8 +122,8 @@ class Composing(QObject):
         self._events += events
         self._transport.add(take.number, events)
         self.events_composed.emit(self._row, events)
-        is_first_take = self._row == self._rows.get(0)
-        if self.plays and is_first_take and not had_notes and self._transport.source == take.number:
+        is_heard = (self.plays or self._must_play) and self._row == self._rows.get(0)
+        if is_heard and not had_notes and self._transport.source == take.number:
             self._transport.play()
 
     def _finish_take(self, is_whole: bool) -> None:

@@ -1,6 +1,7 @@
 """The window's only door to engine.composer: one long-lived thread that loads the model and composes.
 
-torch is imported here, in the thread, when the model is first needed.
+torch is imported here, in the thread, when the model is first needed. The takes of a job are made one after another and
+the first is heard meanwhile: two processes took seconds to start, and then as long for four takes beside other work.
 """
 
 from __future__ import annotations
@@ -36,8 +37,15 @@ class Job:
     melody: Performance | None = None
 
 
+class Cancelled(Exception):
+    """What is raised in the midst of work once it is cancelled."""
+
+
 class Composer(Protocol):
-    """What the thread asks of a composer. A style is whatever it makes of performances; None: no style."""
+    """What the thread asks of a composer. A style is whatever it makes of performances; None: no style. pause: called
+    every few milliseconds of work; what it raises ends that."""
+
+    pause: Callable[[], None]
 
     @property
     def name(self) -> str: ...
@@ -80,7 +88,8 @@ class Progress:
 
 
 class EngineThread(QThread):
-    """Does one job at a time. For each take: started, notes, finished, scored; for each job exactly one `ended`."""
+    """Does one job at a time. For each take: started, notes, finished, and scored if it is whole: to look at what was
+    cancelled takes longer than to stop. For each job exactly one `ended`."""
 
     loaded = Signal(str, str)  # model, device
     take_started = Signal(int, float)  # take of the job, expected seconds
@@ -129,6 +138,8 @@ class EngineThread(QThread):
                 return
             try:
                 self._warm_composer() if job is None else self._compose(job)
+            except Cancelled:
+                log.info("cancelled before a take was begun")
             except Exception as error:
                 is_foreseen = isinstance(error, EngineError)
                 log.log(logging.INFO if is_foreseen else logging.WARNING, "composing failed", exc_info=True)
@@ -140,8 +151,13 @@ class EngineThread(QThread):
     def _warm_composer(self) -> Composer:
         if self._composer is None:
             self._composer = self._load()
+            self._composer.pause = self._stop_if_cancelled
             self.loaded.emit(self._composer.name, self._composer.device)
         return self._composer
+
+    def _stop_if_cancelled(self) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled
 
     def _compose(self, job: Job) -> None:
         composer = self._warm_composer()
@@ -156,7 +172,7 @@ class EngineThread(QThread):
             if composer.notice != self._noticed:
                 self._noticed = composer.notice
                 self.remarked.emit(Notice(composer.notice, is_error=False))
-            if any(isinstance(event, Note) for event in events):
+            if is_whole and any(isinstance(event, Note) for event in events):
                 self.take_scored.emit(take, score(events, job.style, job.melody))
 
     def _style(self, composer: Composer, style: tuple[Performance, ...]) -> Any:
@@ -175,16 +191,16 @@ class EngineThread(QThread):
         is_whole = False
         try:
             for event in generator:
-                if self._cancelled.is_set():
-                    break
+                self._stop_if_cancelled()
                 events.append(event)
                 seconds = max(seconds, event[0])
                 now = time.monotonic()
                 if now >= next_report:
                     self._report(events[reported:], Progress(take, takes, seconds, length, now - began))
                     reported, next_report = len(events), now + REPORT_INTERVAL
-            else:
-                is_whole = True
+            is_whole = True
+        except Cancelled:
+            log.info("cancelled after %g seconds", seconds)
         finally:
             if reported < len(events):
                 self._report(events[reported:], Progress(take, takes, seconds, length, time.monotonic() - began))
@@ -204,6 +220,15 @@ class EngineComposer:
         from engine.composer import Composer, Request
 
         self._composer, self._request = Composer.load(), Request
+
+    @property
+    def pause(self) -> Callable[[], None]:
+        """Called every few milliseconds of work."""
+        return self._composer.pause
+
+    @pause.setter
+    def pause(self, pause: Callable[[], None]) -> None:
+        self._composer.pause = pause
 
     @property
     def name(self) -> str:

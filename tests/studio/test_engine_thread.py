@@ -3,13 +3,14 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 from pytestqt.qtbot import QtBot
 
 from engine.errors import ModelError
-from engine.performance import Performance
+from engine.performance import Note, Performance
 from studio.engine_thread import Composer, EngineThread, Job, Progress
 from studio.recipe import Recipe
 from tests.fakes import FakeComposer, scale_notes
@@ -90,6 +91,35 @@ def test_cancel_stops_within_a_note_and_what_is_made_is_told(
     assert made == scale_notes(len(made))
     assert 1 <= len(made) <= 3
     assert len(composer.jobs) == 1  # the other takes are not begun
+
+
+@pytest.mark.parametrize("is_under_way", [False, True], ids=["before a take", "within one"])
+def test_cancel_stops_in_the_midst_of_what_takes_long(
+    qtbot: QtBot, thread: EngineThread, composer: FakeComposer, is_under_way: bool
+) -> None:
+    def work() -> None:
+        while True:  # it never ends by itself
+            began.set()
+            composer.pause()
+            time.sleep(0.001)
+
+    def style(performances: tuple[Performance, ...]) -> tuple[str, ...]:
+        return () if is_under_way else work()
+
+    def compose(*job: object) -> Iterator[Note]:
+        yield scale_notes(1)[0]
+        work()
+
+    began = threading.Event()
+    composer.style, composer.compose = style, compose
+    recorder = Recorder(thread)
+    thread.compose(Job(Recipe(takes=3), (STYLE,)))
+    qtbot.waitUntil(began.is_set)
+    with qtbot.waitSignal(thread.ended):
+        thread.cancel()
+    taken = ["take_started", "notes_composed", "take_finished"] if is_under_way else []
+    assert recorder.names() == ["loaded", *taken, "ended"]
+    assert ("take_finished", False) in recorder.said or not is_under_way
 
 
 def test_a_model_that_cannot_be_loaded_is_told_when_it_is_needed_and_tried_again(qtbot: QtBot) -> None:

@@ -1,20 +1,17 @@
 """The window never waits: the longest time between two turns of its event loop while much goes on."""
 
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QObject, Qt, QTimer
 from pytestqt.qtbot import QtBot
 
 from engine.midi import write_midi
 from engine.performance import Note, Performance
 from studio.app import Studio
 from studio.clip import STYLE
+from studio.window_bench import Heartbeat
 from tests.fakes import FakeComposer, scale_notes
 from tests.studio.hands import drop
 
@@ -23,40 +20,13 @@ pytestmark = pytest.mark.benchmark  # a shared machine halts for longer than the
 LONGEST_GAP = 0.050  # seconds
 TRIES = 4  # a window that blocks fails each of them
 Open = Callable[..., Studio]
-IDLE = """
-import sys, threading, time
-print("ready", flush=True)
-stop, last, longest = threading.Event(), time.perf_counter(), 0.0
-threading.Thread(target=lambda: (sys.stdin.readline(), stop.set())).start()
-while not stop.is_set():
-    time.sleep(0.002)
-    now = time.perf_counter()
-    last, longest = now, max(longest, now - last)
-print(longest)
-"""
+TICK = 2  # ms
 
 
-class Heartbeat(QObject):
-    """Beats as often as the event loop lets it; beside it a program that does nothing else beats as well."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._idle = subprocess.Popen(
-            [sys.executable, "-c", IDLE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._idle.stdout is not None
-        self._idle.stdout.readline()
-        self._beats = [time.perf_counter()]
-        self._timer = QTimer(self, interval=2, timerType=Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(lambda: self._beats.append(time.perf_counter()))
-        self._timer.start()
-
-    def stop(self) -> float:
-        """The longest gap between two beats in seconds, less what a busy machine made of it."""
-        self._timer.stop()
-        self._beats.append(time.perf_counter())
-        said, _ = self._idle.communicate("stop\n")
-        return float(np.diff(self._beats).max()) - float(said)
+def own_gap(heartbeat: Heartbeat) -> float:
+    """The longest gap between two beats in seconds, less what a busy machine made of it."""
+    longest, beside = heartbeat.stop()
+    return longest - beside
 
 
 def least_of(measure: Callable[[], float]) -> float:
@@ -74,10 +44,10 @@ def test_the_window_goes_on_while_a_composer_keeps_the_interpreter_busy(qtbot: Q
     qtbot.wait(200)  # until the first painting is over
 
     def measure() -> float:
-        heartbeat = Heartbeat()
+        heartbeat = Heartbeat(TICK)
         with qtbot.waitSignal(studio.composing.ended, timeout=20_000):
             studio.window.action("compose").trigger()
-        return heartbeat.stop()
+        return own_gap(heartbeat)
 
     gap = least_of(measure)
     assert len(studio.session.takes.take(0).performance) == 300
@@ -94,10 +64,10 @@ def test_the_window_goes_on_while_a_long_performance_is_opened(qtbot: QtBot, ope
 
     def measure() -> float:
         studio.session.clear(STYLE)
-        heartbeat = Heartbeat()
+        heartbeat = Heartbeat(TICK)
         drop(studio.window, long)
         qtbot.waitUntil(lambda: studio.session.clip(STYLE) is not None, timeout=20_000)
         studio.window.cards[STYLE].grab()
-        return heartbeat.stop()
+        return own_gap(heartbeat)
 
     assert least_of(measure) <= LONGEST_GAP

@@ -31,7 +31,7 @@ def _t(text: str) -> str:
     return str(QT_TRANSLATE_NOOP(CONTEXT, text))
 
 
-FILE, COMPOSE, PLAY, VIEW = _t("&File"), _t("&Compose"), _t("&Play"), _t("&View")
+FILE, COMPOSE, PLAY, PERFORM, VIEW = _t("&File"), _t("&Compose"), _t("&Play"), _t("Pe&rform"), _t("&View")
 COMMANDS = (
     Command("open_style", _t("Open a &style…"), FILE, ("Ctrl+O",), "open"),
     Command("open_melody", _t("Open a &melody…"), FILE, ("Ctrl+Shift+O",), "open"),
@@ -48,13 +48,29 @@ COMMANDS = (
     Command("previous_take", _t("P&revious take"), PLAY, ("[",), is_after_line=True),
     Command("next_take", _t("&Next take"), PLAY, ("]",)),
     Command("panic", _t("&Silence everything"), PLAY, ("F12", "Ctrl+."), "panic", is_after_line=True),
+    Command("record", _t("&Record"), PERFORM, ("R",), "record", is_checkable=True),
+    Command("keep_played", _t("&Keep what I just played"), PERFORM, ("Shift+R",)),
+    Command("recording_to_melody", _t("Use the recording as &melody"), PERFORM, (), is_after_line=True),
+    Command("recording_to_style", _t("Use the recording as &style"), PERFORM),
+    Command("metronome", _t("Me&tronome"), PERFORM, ("K",), "metronome", is_checkable=True, is_after_line=True),
+    Command("count_in", _t("&Count in one bar"), PERFORM, (), is_checkable=True),
+    Command("tap", _t("T&ap the tempo"), PERFORM, ("T",)),
+    Command(
+        "follow_playing",
+        _t("&Follow my playing"),
+        PERFORM,
+        ("Shift+F",),
+        "follow_playing",
+        is_checkable=True,
+        is_after_line=True,
+    ),
     Command("zoom_in", _t("Zoom &in"), VIEW, ("Ctrl++", "Ctrl+=")),
     Command("zoom_out", _t("Zoom &out"), VIEW, ("Ctrl+-",)),
     Command("zoom_fit", _t("Show &all"), VIEW, ("Ctrl+0",)),
     Command("follow", _t("&Follow the playhead"), VIEW, ("F",), is_checkable=True),
     Command("light", _t("&Light colours"), VIEW, (), is_checkable=True, is_after_line=True),
 )
-MENUS = (FILE, COMPOSE, PLAY, VIEW)
+MENUS = (FILE, COMPOSE, PLAY, PERFORM, VIEW)
 
 
 def translated(text: str) -> str:
@@ -83,6 +99,6 @@ def colour_actions(actions: dict[str, QAction], theme: Theme) -> None:
     for command in COMMANDS:
         if command.icon:
             colour = theme.window if command.name == "play" else theme.text
-            on = theme.style if command.is_checkable else ""
+            on = (theme.fault if command.name == "record" else theme.style) if command.is_checkable else ""
             actions[command.name].setIcon(icon(command.icon, colour, on))
             actions[command.name].setIconVisibleInMenu(False)

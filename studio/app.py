@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, QSettings, QTimer
 from PySide6.QtWidgets import QApplication
 
 from engine.errors import EngineError
-from engine.playback import Player, Port, ports
+from engine.playback import Player, Port, inputs, ports
 from studio.background import Background
 from studio.composing import Composing
 from studio.desk import Desk
@@ -23,6 +23,7 @@ from studio.icons import app_icon
 from studio.listening import Listening
 from studio.main_window import MainWindow
 from studio.notice import Notice
+from studio.performing import Performing
 from studio.session import Session
 from studio.settings import Settings
 from studio.theme import DARK, LIGHT, THEMES, Theme, apply_theme
@@ -41,6 +42,7 @@ class Studio(QObject):
         load_composer: Callable[[], Composer] | None = None,
         make_player: Callable[[], AnyPlayer] = Player,
         list_ports: Callable[[], list[Port]] = ports,
+        list_inputs: Callable[[], list[Port]] = inputs,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -54,6 +56,7 @@ class Studio(QObject):
         self.dialogs = FileDialogs(self.window)
         self.desk = Desk(self)
         self.listening = Listening(self, list_ports)
+        self.performing = Performing(self, list_ports, list_inputs)
         self._is_closed = False
         self._connect_window()
         self.window.restore(settings.geometry, settings.docks)

@@ -36,9 +36,9 @@ def _read(stored: object, default: T) -> T:
     """A stored value as the type of its default; a settings file has texts, and someone may have edited it."""
     if isinstance(default, bool):
         return cast(T, {"true": True, "false": False}.get(str(stored).lower(), default))
-    if isinstance(default, float):
+    if isinstance(default, int | float):
         try:
-            return cast(T, float(str(stored)))
+            return cast(T, type(default)(str(stored)))
         except ValueError:
             return default
     return stored if isinstance(stored, type(default)) else default
@@ -49,6 +49,12 @@ class Settings:
 
     port = Setting("output/port", BUILT_IN)
     volume = Setting("output/volume", 0.8)  # 0 to 1
+    input = Setting("input/port", "")  # "": the first keyboard there is
+    tempo = Setting("metronome/tempo", 120)  # beats a minute
+    beats = Setting("metronome/beats", 4)  # in a bar
+    count_in = Setting("metronome/count_in", 1)  # bars
+    clicks = Setting("metronome/clicks", False)  # after the count-in
+    click_port = Setting("metronome/port", "")  # "": where the music is played
     plays_while_composing = Setting("compose/plays_while_composing", True)
     theme = Setting("window/theme", "dark")
     geometry = Setting("window/geometry", QByteArray())

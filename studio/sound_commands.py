@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +13,7 @@ import typer
 
 from engine.errors import PlaybackError
 from studio.arguments import File, Json, performance_of
-from studio.console import ProgressLine, print_json
+from studio.console import ProgressLine, print_json, say
 
 if TYPE_CHECKING:
     from engine.playback import Status
@@ -24,10 +26,10 @@ app = typer.Typer()
 @app.command()
 def render(
     file: File,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.wav", help="The sound file to write.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.wav|OUT.flac", help="The sound to write.")],
 ) -> None:
-    """Write a file's sound on the built-in piano as WAV."""
-    from engine.playback.piano import render as render_piano
+    """Write a file's sound on the built-in piano as WAV or FLAC."""
+    from engine.recording import render as render_piano
 
     performance = performance_of(file)
     line = ProgressLine("Rendering", performance.seconds)
@@ -40,6 +42,10 @@ def render(
 def play(
     file: File,
     port: Annotated[str | None, typer.Option(metavar="NAME", help="One of hommage ports; else the piano.")] = None,
+    loop: Annotated[
+        tuple[float, float] | None, typer.Option(metavar="A B", help="Round and round from A to B, in seconds.")
+    ] = None,
+    speed: Annotated[float, typer.Option(metavar="X", help="Times the tempo, 0.25 to 4.")] = 1.0,
 ) -> None:
     """Play a file on the built-in piano or a MIDI port."""
     from engine.playback import BUILT_IN, Player, ports
@@ -52,7 +58,10 @@ def play(
     player = Player(name)
     try:
         player.load(performance)
-        player.play()
+        player.set_tempo_scale(speed)
+        if loop is not None:
+            player.set_loop(*loop)
+        player.play(loop[0] if loop is not None else None)
         line = ProgressLine("Playing", performance.seconds)
         for status in until_ended(player.poll):
             line.show(status.position)
@@ -75,12 +84,14 @@ def until_ended(poll: Callable[[], Iterable[Status]]) -> Iterator[Status]:
 
 @app.command("ports")
 def list_ports(as_json: Json = False) -> None:
-    """List what can play: the built-in piano and MIDI ports."""
-    from engine.playback import ports
+    """List what can play and what can be heard: the built-in piano and MIDI ports."""
+    from engine.playback import inputs, ports
 
-    found = [{"name": port.name, "kind": port.kind, "is_present": port.is_present} for port in ports()]
+    found = [*ports(), *inputs()]
     if as_json:
-        print_json({"ports": found})
+        print_json({"ports": [{**asdict(port), "direction": port.direction} for port in found]})
         return
     for port in found:
-        typer.echo(port["name"])
+        typer.echo(f"{port.direction:4}{port.name}")
+    if sys.platform == "win32":
+        say("To play into another program, install a loopback such as loopMIDI: its port is then listed here.")

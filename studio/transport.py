@@ -18,13 +18,14 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from engine.errors import EngineError
 from engine.performance import Note, Pedal, Performance
-from engine.playback import BUILT_IN, Player, Status
+from engine.playback import BUILT_IN, Heard, Player, Status
 from engine.playback import status as kinds
 from studio.background import Background
 from studio.notice import Notice
 
 log = logging.getLogger(__name__)
 POLL_INTERVAL = 16  # ms: once a frame
+OF_PORTS = (kinds.FAULT, kinds.PORT, kinds.PORTS, kinds.INPUT, kinds.INPUT_LOST)  # news whatever was ordered
 LONG_PIECE = 4000  # events: handing over more than this takes longer than a frame, and is done beside the window
 
 
@@ -32,7 +33,7 @@ class AnyPlayer(Protocol):
     """What the transport asks of engine.playback.Player."""
 
     def load(self, performance: Performance, finished: bool = True) -> None: ...
-    def add(self, events: Iterable[Note | Pedal]) -> None: ...
+    def add(self, events: Iterable[Note | Pedal], lane: int = 0) -> None: ...
     def finish(self) -> None: ...
     def play(self, position: float | None = None) -> None: ...
     def pause(self) -> None: ...
@@ -41,8 +42,14 @@ class AnyPlayer(Protocol):
     def set_port(self, name: str) -> None: ...
     def set_volume(self, volume: float) -> None: ...
     def panic(self) -> None: ...
+    def listen(self, name: str | None) -> None: ...
+    def set_lane(self, lane: int, port: str | None = None, channel: int = 0) -> None: ...
+    def set_mute(self, lane: int, is_muted: bool) -> None: ...
+    def set_loop(self, start: float | None, end: float | None) -> None: ...
+    def set_tempo_scale(self, scale: float) -> None: ...
     def close(self) -> None: ...
     def poll(self) -> Sequence[Status]: ...
+    def heard(self) -> Sequence[Heard]: ...
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,9 @@ class Transport(QObject):
     playing_changed = Signal(bool)
     position_changed = Signal(float)  # seconds
     port_changed = Signal(str, bool)  # name, whether it works
+    input_changed = Signal(str, bool)  # name, or why it doesn't work
+    ports_changed = Signal()  # some came or went
+    heard = Signal(object)  # list of Heard: what came in
     failed = Signal(Notice)
 
     def __init__(
@@ -82,6 +92,8 @@ class Transport(QObject):
         self._position = 0.0
         self._since = 0.0  # the clock at `_position`
         self._unanswered = 0  # commands that halt the player
+        self._loop: tuple[float, float] | None = None
+        self._scale = 1.0  # times the tempo written
         self._port = BUILT_IN
         self._timer = QTimer(self, interval=POLL_INTERVAL)
         self._timer.timeout.connect(self.poll)
@@ -104,12 +116,17 @@ class Transport(QObject):
     @property
     def position(self) -> float:
         """Seconds from the start of what is loaded."""
-        moved = self._clock() - self._since if self._is_moving else 0.0
-        return self._position + moved
+        if not self._is_moving:
+            return self._position
+        position = self._position + (self._clock() - self._since) * self._scale
+        if self._loop is not None and self._position < self._loop[1] <= position:
+            start, end = self._loop
+            return start + (position - end) % (end - start)
+        return position
 
     def load(self, source: object, performance: Performance, is_finished: bool = True) -> None:
         """Another piece, from its start; one that is still being composed grows by `add` until `finish`."""
-        self._source = source
+        self._source, self._loop = source, None
         self._is_growing = not is_finished
         self._settle(is_playing=False, position=0.0)
         is_long = len(performance.notes) + len(performance.pedals) > LONG_PIECE
@@ -122,10 +139,10 @@ class Transport(QObject):
         self._source = None
         self.source_changed.emit(None)
 
-    def add(self, source: object, events: Sequence[Note | Pedal]) -> None:
-        """More of a piece, if it is the one that is loaded."""
-        if source == self._source and self._is_growing:
-            self._order(lambda player: player.add(events))
+    def add(self, source: object, events: Sequence[Note | Pedal], lane: int = 0) -> None:
+        """More of a piece, if it is the one that is loaded; on other lanes than 0 what sounds beside it."""
+        if source == self._source and (self._is_growing or lane):
+            self._order(lambda player: player.add(events, lane))
 
     def finish(self, source: object) -> None:
         """A piece is whole."""
@@ -169,6 +186,30 @@ class Transport(QObject):
         self._port = name
         self._order(lambda player: player.set_port(name))
 
+    def listen(self, name: str | None) -> None:
+        """Hear what comes in at an input; None: nothing."""
+        self._order(lambda player: player.listen(name))
+
+    def set_lane(self, lane: int, port: str | None, channel: int) -> None:
+        """Where a lane sounds; None: on the chosen output."""
+        self._order(lambda player: player.set_lane(lane, port, channel))
+
+    def set_loop(self, start: float | None, end: float | None) -> None:
+        """Play from `start` to `end`, seconds, round and round; None: no more. Another piece has no loop."""
+        self._order(lambda player: player.set_loop(start, end))
+        self._settle(self._is_playing, self.position, self._is_moving)
+        self._loop = None if start is None or end is None else (start, end)
+
+    def set_tempo_scale(self, scale: float) -> None:
+        """How many times as fast as written, 0.25 to 4."""
+        self._order(lambda player: player.set_tempo_scale(scale))
+        self._settle(self._is_playing, self.position, self._is_moving)
+        self._scale = scale
+
+    def set_mute(self, lane: int, is_muted: bool) -> None:
+        """Whether a lane is silent."""
+        self._order(lambda player: player.set_mute(lane, is_muted))
+
     def set_volume(self, volume: float) -> None:
         """0 to 1."""
         self._order(lambda player: player.set_volume(volume))
@@ -194,12 +235,15 @@ class Transport(QObject):
         for status in self._player.poll():
             has_fault = has_fault or status.kind == kinds.FAULT
             self._take_in(status, has_fault)
+        heard = self._player.heard()
+        if heard:
+            self.heard.emit(heard)
         if self._is_playing:
             self.position_changed.emit(self.position)
 
     def _take_in(self, status: Status, has_fault: bool) -> None:
         """has_fault: a fault came just before; the port that follows is then a silent one in its place."""
-        if self._unanswered and status.kind not in (kinds.FAULT, kinds.PORT):
+        if self._unanswered and status.kind not in OF_PORTS:
             self._unanswered -= status.kind == kinds.PAUSED
             return
         match status.kind:
@@ -214,6 +258,10 @@ class Transport(QObject):
             case kinds.PORT:
                 self._port = status.text or self._port
                 self.port_changed.emit(self._port, not has_fault)
+            case kinds.INPUT | kinds.INPUT_LOST:
+                self.input_changed.emit(status.text, status.kind == kinds.INPUT)
+            case kinds.PORTS:
+                self.ports_changed.emit()
             case kinds.FAULT:
                 self._unanswered = 0  # the player may be another one
                 self.port_changed.emit(self._port, False)

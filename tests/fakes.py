@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.errors import PlaybackError
 from engine.performance import Note, Pedal, Performance
-from engine.playback import BUILT_IN, Port, Status
+from engine.playback import BUILT_IN, Heard, Port, Status
 from studio.engine_thread import Job
 
 SCALE = (60, 62, 64, 65, 67, 69, 71, 72)
@@ -73,6 +73,8 @@ class FakePlayer:
     ports: tuple[str, ...] = (BUILT_IN, "Synth")
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     events: list[Note | Pedal] = field(default_factory=list)
+    lanes: dict[int, list[Note | Pedal]] = field(default_factory=dict)  # but the first, which is `events`
+    coming_in: list[Heard] = field(default_factory=list)
     is_finished: bool = False
     is_closed: bool = False
     _statuses: list[Status] = field(default_factory=list)
@@ -85,11 +87,12 @@ class FakePlayer:
 
     def load(self, performance: Performance, finished: bool = True) -> None:
         self.events = [*performance.notes, *performance.pedals]
+        self.lanes = {}
         self.is_finished = finished
         self._halt("load", performance, finished)
 
-    def add(self, events: Iterable[Note | Pedal]) -> None:
-        self.events += events
+    def add(self, events: Iterable[Note | Pedal], lane: int = 0) -> None:
+        (self.lanes.setdefault(lane, []) if lane else self.events).extend(events)
         self.calls.append(("add",))
 
     def finish(self) -> None:
@@ -122,8 +125,28 @@ class FakePlayer:
     def panic(self) -> None:
         self._halt("panic")
 
+    def listen(self, name: str | None) -> None:
+        self.calls.append(("listen", name))
+        self.report("input", 0.0, name or "")
+
+    def set_lane(self, lane: int, port: str | None = None, channel: int = 0) -> None:
+        self.calls.append(("set_lane", lane, port, channel))
+
+    def set_loop(self, start: float | None, end: float | None) -> None:
+        self.calls.append(("set_loop", start, end))
+
+    def set_tempo_scale(self, scale: float) -> None:
+        self.calls.append(("set_tempo_scale", scale))
+
+    def set_mute(self, lane: int, is_muted: bool) -> None:
+        self.calls.append(("set_mute", lane, is_muted))
+
     def close(self) -> None:
         self.is_closed = True
+
+    def heard(self) -> list[Heard]:
+        heard, self.coming_in = self.coming_in, []
+        return heard
 
     def poll(self) -> list[Status]:
         statuses, self._statuses = self._statuses, []
@@ -136,6 +159,10 @@ class FakePlayer:
 
 def fake_ports() -> list[Port]:
     return [Port(BUILT_IN, "piano"), Port("Synth", "output")]
+
+
+def fake_inputs() -> list[Port]:
+    return [Port("Keys", "input"), Port("Pads", "input")]
 
 
 @dataclass

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-Message = tuple[int, int, int]  # status (kind + channel), then two bytes of 0..127
+Message = tuple[int, int, int]  # status (kind + channel), then two bytes of 0..127; those a kind lacks are 0
 
-NOTE_OFF, NOTE_ON, CONTROL = 0x80, 0x90, 0xB0
+NOTE_OFF, NOTE_ON, CONTROL, PROGRAM, PRESSURE = 0x80, 0x90, 0xB0, 0xC0, 0xD0
+SONG_POSITION, TICK, START, CONTINUE, STOP = 0xF2, 0xF8, 0xFA, 0xFB, 0xFC  # of all channels: the clock
+CLOCK = frozenset({SONG_POSITION, TICK, START, CONTINUE, STOP})
 VOLUME, ALL_SOUND_OFF, ALL_NOTES_OFF = 7, 120, 123  # controllers
 CHANNELS, KEYS = 16, 128
+
+
+class Heard(NamedTuple):
+    """A message that came in by a port. time: seconds of time.perf_counter; position: in the piece, seconds, then."""
+
+    time: float
+    message: Message
+    position: float
+    port: str
+
+
+def wire_bytes(message: Message) -> Message | tuple[int, int] | tuple[int]:
+    """The message without the bytes that its kind lacks."""
+    status = message[0]
+    if status < PROGRAM or 0xE0 <= status < 0xF0 or status == SONG_POSITION:
+        return message
+    return message[:2] if status < 0xE0 else message[:1]
 
 
 class Receiver(Protocol):

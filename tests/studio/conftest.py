@@ -14,7 +14,7 @@ from engine.performance import Performance
 from studio.app import Studio
 from studio.settings import Settings
 from studio.theme import DARK, apply_theme
-from tests.fakes import FakeComposer, FakePlayer, fake_ports
+from tests.fakes import FakeComposer, FakePlayer, fake_inputs, fake_ports
 from tests.studio.hands import MELODY, STYLE
 
 
@@ -42,6 +42,7 @@ def open_studio(qtbot: QtBot, qapp: QApplication, settings: Settings) -> Iterato
             load_composer=lambda: composer or FakeComposer(),
             make_player=more.get("make_player", lambda: player or FakePlayer()),
             list_ports=more.get("list_ports", fake_ports),
+            list_inputs=more.get("list_inputs", fake_inputs),
         )
         opened.append(studio)
         studio.start(has_examples=has_examples)

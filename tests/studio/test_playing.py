@@ -159,6 +159,22 @@ def test_the_position_moves_on_between_two_reports(transport: Transport, clock: 
     assert transport.position == 1.5
 
 
+def test_the_position_moves_at_the_tempo_and_goes_round_with_the_loop(
+    transport: Transport, player: FakePlayer, clock: Clock
+) -> None:
+    transport.play()
+    transport.set_tempo_scale(2.0)
+    clock.now += 1.5
+    assert transport.position == 3.0
+    transport.set_loop(2.0, 5.0)
+    clock.now += 1.5
+    assert transport.position == 3.0
+    transport.set_tempo_scale(0.5)
+    clock.now += 1.0
+    assert transport.position == 3.5
+    assert player.calls[-3:] == [("set_tempo_scale", 2.0), ("set_loop", 2.0, 5.0), ("set_tempo_scale", 0.5)]
+
+
 def test_while_it_waits_for_notes_the_position_stands(transport: Transport, player: FakePlayer, clock: Clock) -> None:
     transport.play()
     transport.poll()

@@ -1,107 +1,61 @@
-"""A JACK server of our own with the dummy driver, and an instrument on it that remembers what it was sent."""
+"""A JACK server of our own with the dummy driver, an instrument on it that remembers what it was sent, a keyboard."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import time
+import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import rtmidi
 
-STARTS_WITHIN = 10.0  # seconds
-COMMAND = ("jackd", "-R", "-P", "70", "-S", "-d", "dummy", "-r", "48000", "-p", "256")  # -R -S: without, notes are lost
-PORT = "in"
+from engine.errors import PlaybackError
+from engine.playback.loopback import SERVER_NAME, Instrument, Server, dummy_server
+
+__all__ = ["Instrument", "Keyboard"]
 
 
-class Instrument:
-    """A MIDI instrument on JACK. received: (time, message), by the clock that the player uses too."""
+class Keyboard:
+    """A MIDI keyboard on JACK: a port of its own, or plugged into the port of another program whose name has `into`."""
 
-    def __init__(self, name: str) -> None:
-        self.client = name
-        self.name = f"{name}:{PORT}"
-        self.received: list[tuple[float, list[int]]] = []
-        self._midi = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name=name, queue_size_limit=65536)
-        self._midi.ignore_types(False, False, False)
-        self._midi.set_callback(lambda event, _: self.received.append((time.perf_counter(), event[0])))
-        self._midi.open_virtual_port(PORT)
+    def __init__(self, name: str, into: str | None = None) -> None:
+        self.name = f"{name}:out"
+        self._midi = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name=name)
+        if into is None:
+            self._midi.open_virtual_port("out")
+        else:
+            names = self._midi.get_ports()
+            self._midi.open_port(next(place for place, each in enumerate(names) if into in each), "out")
 
-    def struck(self) -> list[int]:
-        return [m[1] for _, m in list(self.received) if m[0] & 0xF0 == 0x90 and m[2]]
-
-    def down(self) -> set[tuple[int, int]]:
-        """Keys and pedals that were not let go by name: (channel, pitch), (channel, 1000 + controller)."""
-        down: set[tuple[int, int]] = set()
-        for _, (status, number, value) in list(self.received):
-            kind, channel = status & 0xF0, status & 0x0F
-            place = (channel, number + 1000 * (kind == 0xB0))
-            if (kind == 0x90 and value) or (kind == 0xB0 and number in (64, 66, 67) and value):
-                down.add(place)
-            elif kind == 0x80 or kind == 0x90 or kind == 0xB0:
-                down.discard(place)
-        return down
-
-    def controllers(self) -> list[int]:
-        return [m[1] for _, m in list(self.received) if m[0] & 0xF0 == 0xB0]
+    def send(self, *message: int) -> None:
+        self._midi.send_message(message)
 
     def close(self) -> None:
         self._midi.close_port()
         self._midi.delete()
 
 
-@pytest.fixture(scope="session")
-def jack_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The name of a server of this test run."""
-    if shutil.which("jackd") is None:
-        pytest.skip("jackd is not installed (Debian package jackd2)")
-    if hasattr(os, "sync"):
-        os.sync()  # an installation that is still being written to the disk would stall JACK
-    name = f"hommage{os.getpid()}"
-    log = tmp_path_factory.mktemp("jack") / "log"
-    environment = {**os.environ, "JACK_DEFAULT_SERVER": name, "JACK_NO_AUDIO_RESERVATION": "1"}
-    with log.open("wb") as output:
-        server = subprocess.Popen(COMMAND, env=environment, stdout=output, stderr=output)
-    try:
-        deadline = time.monotonic() + STARTS_WITHIN
-        while not _is_up(name) and server.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if server.poll() is not None or not _is_up(name):
-            pytest.skip(f"jackd can't run here: {log.read_text(errors='replace').strip().splitlines()[-1:]}")
-        yield name
-    finally:
-        server.terminate()
+@contextlib.contextmanager
+def server_or_skip(name: str = "") -> Iterator[Server]:
+    """A server, or the reason why there is none."""
+    with contextlib.ExitStack() as stack:
         try:
-            server.wait(5)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+            server = stack.enter_context(dummy_server(name))
+        except PlaybackError as error:
+            pytest.skip(str(error))
+        yield server
 
 
-def _is_up(name: str) -> bool:
-    """Whether a client can be opened there."""
-    if not any(Path("/dev/shm").glob(f"jack_{name}_*")):
-        return False
-    before = os.environ.get("JACK_DEFAULT_SERVER")
-    os.environ["JACK_DEFAULT_SERVER"] = name
-    try:
-        rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="probe").delete()
-    except rtmidi.RtMidiError:
-        return False
-    finally:
-        if before is None:
-            del os.environ["JACK_DEFAULT_SERVER"]
-        else:
-            os.environ["JACK_DEFAULT_SERVER"] = before
-    return True
+@pytest.fixture(scope="session")
+def jack_server() -> Iterator[str]:
+    """The name of a server of this test run."""
+    with server_or_skip() as server:
+        yield server.name
 
 
 @pytest.fixture
 def jack(jack_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The server is the one that this test, and what it starts, connects to."""
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", jack_server)
+    monkeypatch.setenv(SERVER_NAME, jack_server)
     return jack_server
 
 
@@ -110,3 +64,10 @@ def instrument(jack: str) -> Iterator[Instrument]:
     instrument = Instrument("instrument")
     yield instrument
     instrument.close()
+
+
+@pytest.fixture
+def keyboard(jack: str) -> Iterator[Keyboard]:
+    keyboard = Keyboard("keyboard")
+    yield keyboard
+    keyboard.close()

@@ -74,9 +74,9 @@ def test_pause_seek_and_stop_say_where_they_are(player):
     player.pause()
     assert 10 < player.until(is_kind("paused"))[-1].position < 20
     player.seek(30.0)
-    player.until(lambda status: status == ("paused", 30.0, ""))
+    player.until(lambda status: status[:3] == ("paused", 30.0, ""))
     player.stop()
-    player.until(lambda status: status == ("paused", 0.0, ""))
+    player.until(lambda status: status[:3] == ("paused", 0.0, ""))
 
 
 def test_a_port_that_is_gone_pauses_with_a_sentence_and_loses_nothing(player):

@@ -6,7 +6,7 @@ import pytest
 import rtmidi
 
 from engine.errors import PlaybackError
-from engine.playback import BUILT_IN, Player, Port, ports
+from engine.playback import BUILT_IN, VIRTUAL_OUT, Player, Port, ports
 from engine.playback.ports import MidiPort
 
 ports_module = importlib.import_module("engine.playback.ports")  # the package has a function of this name
@@ -17,7 +17,7 @@ class FakeMidiOut:
 
     names = {  # noqa: RUF012
         rtmidi.API_LINUX_ALSA: ["Midi Through:Midi Through Port-0 14:0", "Piano:MIDI 1 20:0", "Piano:MIDI 1 24:0"],
-        rtmidi.API_UNIX_JACK: ["synth:in"],
+        rtmidi.API_UNIX_JACK: ["synth:in", "Hommage-01:Hommage In"],
     }
 
     def __init__(self, api, name):
@@ -44,14 +44,14 @@ def test_ports_of_all_systems_are_listed_without_passing_numbers(monkeypatch):
     monkeypatch.setattr(ports_module, "_systems", lambda: list(FakeMidiOut.names))
     monkeypatch.setattr(rtmidi, "MidiOut", FakeMidiOut)
     assert [port.name for port in ports()] == [
-        BUILT_IN, "Midi Through:Midi Through Port-0", "Piano:MIDI 1", "Piano:MIDI 1 (2)", "synth:in",
+        BUILT_IN, "Midi Through:Midi Through Port-0", "Piano:MIDI 1", "Piano:MIDI 1 (2)", "synth:in", VIRTUAL_OUT,
     ]  # fmt: skip
     assert {port.kind for port in ports()[1:]} == {"output"}
 
 
 def test_systems_that_do_not_run_are_not_tried(monkeypatch, tmp_path, capfd):
     monkeypatch.setattr(ports_module, "ALSA_SEQUENCER", tmp_path / "seq")
-    monkeypatch.setattr(ports_module, "JACK_SOCKETS", tmp_path)
+    monkeypatch.setattr(ports_module, "UNIX_SOCKETS", tmp_path / "unix")
     assert not {rtmidi.API_LINUX_ALSA, rtmidi.API_UNIX_JACK} & set(ports_module._systems())
     ports()
     assert capfd.readouterr() == ("", "")

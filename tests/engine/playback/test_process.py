@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import PlaybackError
 from engine.performance import Note
-from engine.playback import process as process_module
+from engine.playback import connections
 from engine.playback.pipe import CLOSED
 from engine.playback.process import LOOK_ROUND, PlayerProcess
 from tests.engine.playback.fakes import FakeClock, FakeOutput
@@ -29,6 +29,20 @@ class FakeInbox:
         self._clock.now = max(1000 + at, self._clock.now)
         del self._commands[0]
         return command() if callable(command) else command
+
+
+class FakeWatch:
+    """Sees that the port came or went."""
+
+    def __init__(self, desk):
+        self._desk, self._was_there = desk, desk.is_there
+
+    def has_changed(self):
+        before, self._was_there = self._was_there, self._desk.is_there
+        return before != self._was_there
+
+    def close(self):
+        pass
 
 
 class FakeOutbox(list):
@@ -60,14 +74,15 @@ def desk(monkeypatch):
         def run(self, *commands):
             start = [(0.0, ("port", "synth")), (0.0, ("load", HELD, True)), (0.0, ("play", None))]
             inbox = FakeInbox(self.clock, [*start, *commands])
-            PlayerProcess(inbox, self.statuses, self.clock).run()
+            PlayerProcess(inbox, self.statuses, self.clock, is_first=False).run()
 
         def kinds(self):
             kinds = [status.kind for status in self.statuses]
             return [kind for kind, before in zip(kinds, [None, *kinds], strict=False) if kind != before]
 
     desk = Desk()
-    monkeypatch.setattr(process_module, "MidiPort", desk.open)
+    monkeypatch.setattr(connections, "MidiPort", desk.open)
+    monkeypatch.setattr(connections, "Watch", lambda: FakeWatch(desk))
     return desk
 
 
@@ -97,10 +112,17 @@ def test_an_error_in_the_program_silences_before_it_is_raised(desk):
     assert is_silent(desk.outputs[0])
 
 
-def test_an_unknown_port_is_a_fault_and_the_old_one_stays(desk):
-    desk.run((1.0, ("port", "other")), (2.0, ("play", None)), (3.0, CLOSED))
-    assert desk.kinds()[-5:] == ["playing", "fault", "paused", "playing", "paused"]
-    assert len(desk.outputs) == 1
+def test_a_port_that_is_not_there_is_a_fault_and_is_waited_for(desk):
+    desk.is_there = False
+    desk.run((2.0, ("play", None)), (3.0, lambda: desk.plug(True)), (5.0, ("play", None)), (6.0, CLOSED))
+    assert desk.kinds().count("fault") == 3, "when chosen, and each time it is to play"
+    assert desk.kinds()[-4:] == ["ports", "port", "playing", "paused"]
+    assert len(desk.outputs[0].struck()) == 2
+
+
+def test_a_stop_while_the_port_is_away_is_not_undone_by_its_return(desk):
+    desk.run((1.0, lambda: desk.plug(False)), (3.0, ("stop",)), (4.0, lambda: desk.plug(True)), (6.0, CLOSED))
+    assert len(desk.outputs) == 2 and desk.outputs[1].struck() == []
 
 
 def test_a_port_that_vanishes_pauses_within_a_second_and_plays_on_when_it_is_back(desk):

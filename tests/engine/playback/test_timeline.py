@@ -48,6 +48,6 @@ def test_a_piece_is_known_until_its_last_stroke_not_until_its_last_release():
 def test_the_pedals_that_are_down_at_a_place_are_known():
     timeline = Timeline([Pedal(0.0, 127), Pedal(1.0, 0), Pedal(1.5, 90), Pedal(1.6, 50, 67), Note(3.0, 4.0, 60, 80)])
     timeline.seek(2.0)
-    assert timeline.pedals() == [(0xB0, 64, 90), (0xB0, 67, 50)]
+    assert timeline.pedals() == [(0, (0xB0, 64, 90)), (0, (0xB0, 67, 50))]
     timeline.seek(1.2)
     assert timeline.pedals() == []

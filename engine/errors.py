@@ -22,6 +22,12 @@ class MidiError(EngineError):
     title = "This MIDI file can't be used"
 
 
+class ScoreError(EngineError):
+    """A score, a line of typed notes or a recording that can't be read, or a file of another kind not written."""
+
+    title = "This file can't be used"
+
+
 class ModelError(EngineError):
     """A model that is missing, broken, or not made for this version."""
 

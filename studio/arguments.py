@@ -11,10 +11,12 @@ from typing import Annotated
 import typer
 
 from engine.assets import asset
-from engine.errors import RequestError
-from engine.melody import has_chords, top_line
-from engine.midi import read_midi
+from engine.candidates import candidates
+from engine.errors import RequestError, ScoreError
+from engine.midi import MidiFile
+from engine.music import TYPED, Music, read_music
 from engine.performance import Performance
+from engine.typed import is_typed, typed_melody
 from studio.console import say
 
 
@@ -40,6 +42,7 @@ Where = Annotated[Device, typer.Option("--device", help="Where the model runs.")
 File = Annotated[str, typer.Argument(metavar="FILE", show_default=False)]
 Files = Annotated[list[str], typer.Argument(metavar="FILE", show_default=False)]
 
+LONGEST_NAME = 8  # typed notes that name a melody
 # option: (lowest, highest, what it is measured in)
 RANGES = {
     "--takes": (1, 64, ""),
@@ -68,15 +71,39 @@ def path_of(file: str) -> Path:
     return bundled if is_name and bundled.exists() else path
 
 
+def music_of(file: str) -> Music:
+    """What is in a file of any kind, in a bundled example, or in notes typed in its place; it may have no notes."""
+    if is_typed(file) and not Path(file).exists():
+        return Music(TYPED, typed_melody(file, " ".join(file.split()[:LONGEST_NAME])))
+    return read_music(path_of(file))
+
+
 def performance_of(file: str) -> Performance:
-    """The performance in a file or bundled example."""
-    return read_midi(path_of(file))
+    """The performance in what `music_of` reads."""
+    return played(file, music_of(file)).performance
 
 
-def melody_of(file: str) -> Performance:
-    """One voice: of a file with chords the top line, which is said."""
-    performance = performance_of(file)
-    if not has_chords(performance):
-        return performance
-    say(f"{performance.name} has chords: its top line is taken as the melody.")
-    return replace(top_line(performance), name=performance.name)
+def played(file: str, music: Music) -> Music:
+    """The same. Raises ScoreError where it has no notes."""
+    if not music.performance.notes:
+        raise ScoreError(f"{Path(file).name} has no notes in it", "Choose a file with something played on keys")
+    return music
+
+
+def melody_of(file: str, number: int = 1) -> tuple[Performance, MidiFile]:
+    """One voice, and the file it comes from: of several tracks the most melody-like, of chords the top line.
+
+    number: 1 is the most melody-like. What was chosen is said.
+    """
+    music = played(file, music_of(file))
+    found = candidates(music.file)
+    if not 1 <= number <= len(found):
+        raise RequestError(f"{Path(file).name} has no candidate {number}", f"Give 1 to {len(found)}")
+    chosen = found[number - 1]
+    name = music.performance.name
+    if len(found) > 1:
+        others = ", ".join(f"{i} {each.name}" for i, each in enumerate(found, 1) if i != number)
+        say(f"{name} has several tracks: {chosen.name} is taken as the melody; others: {others}.")
+    elif chosen.had_chords:
+        say(f"{name} has chords: its top line is taken as the melody.")
+    return replace(chosen.line, name=name), music.file

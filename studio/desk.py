@@ -40,9 +40,12 @@ class Desk(QObject):
         window, session = self._window, self._session
         session.clip_changed.connect(self._show_clip)
         session.noticed.connect(window.notice_bar.show_notice)
+        session.recipe_found.connect(window.panel.show_recipe)
+        window.candidate_bar.candidate_chosen.connect(session.choose_melody)
         window.files_dropped.connect(session.open)
         for role, card in window.cards.items():
             card.files_dropped.connect(lambda paths, role=role: session.open(paths, role))
+            card.notes_dropped.connect(lambda notes, role=role: session.open_typed(notes, role))
             card.choose_requested.connect(lambda role=role: self.choose_files(role))
             card.clear_requested.connect(lambda role=role: session.clear(role))
             window.action(f"open_{role}").triggered.connect(lambda _, role=role: self.choose_files(role))
@@ -118,6 +121,8 @@ class Desk(QObject):
 
     def _show_clip(self, role: str, clip: Clip | None) -> None:
         self._window.cards[role].show_clip(clip)
+        if role == MELODY:
+            self._window.candidate_bar.show_clip(clip)
         self._show_sources()
 
     def _show_sources(self) -> None:

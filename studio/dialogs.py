@@ -7,6 +7,18 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from engine.music import SUFFIXES
+from studio.words import filled
+
+KINDS = (  # a take may be written as: name, suffix
+    ("MIDI file (*.%1)", "mid"),
+    ("MusicXML draft (*.%1)", "musicxml"),
+    ("WAV sound (*.%1)", "wav"),
+    ("FLAC sound (*.%1)", "flac"),
+    ("Picture of the piano roll (*.%1)", "png"),
+    ("Drawing of the piano roll (*.%1)", "svg"),
+)
+
 
 class FileDialogs:
     """A test gives another object with these two methods."""
@@ -22,16 +34,26 @@ class FileDialogs:
         dialog.open()
 
     def save_file(self, title: str, folder: str, name: str, chosen: Callable[[Path], object]) -> None:
-        """Where to write a MIDI file; the dialog asks before it lets one be replaced."""
+        """Where to write a take, as one of the KINDS; the dialog asks before it lets a file be replaced."""
         dialog = self._dialog(title, folder)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        suffixes = {filled(dialog.tr(text), suffix): suffix for text, suffix in KINDS}
+        dialog.setNameFilters(list(suffixes))
         dialog.setDefaultSuffix("mid")
         dialog.selectFile(name)
+
+        def rename(kind: str) -> None:
+            dialog.setDefaultSuffix(suffixes[kind])
+            dialog.selectFile(f"{Path(dialog.selectedFiles()[0]).stem}.{suffixes[kind]}")
+
+        dialog.filterSelected.connect(rename)
         dialog.fileSelected.connect(lambda path: chosen(Path(path)))
         dialog.open()
 
     def _dialog(self, title: str, folder: str) -> QFileDialog:
         dialog = QFileDialog(self._parent, title, folder)
-        dialog.setNameFilters([dialog.tr("MIDI files (*.mid *.midi *.kar)"), dialog.tr("All files (*)")])
+        kinds = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+        music = filled(dialog.tr("Music: MIDI, scores, typed notes, hummed tunes (%1)"), kinds)
+        dialog.setNameFilters([music, dialog.tr("All files (*)")])
         dialog.finished.connect(dialog.deleteLater)
         return dialog

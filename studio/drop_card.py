@@ -29,10 +29,12 @@ from PySide6.QtWidgets import (
 from engine.performance import Performance
 from studio.clip import Clip
 from studio.icons import icon
-from studio.mime import paths_in
+from studio.mime import notes_in, paths_in
 from studio.miniature import picture
 from studio.theme import Theme, mixed, unit
 from studio.words import clock_time, filled, notes_text
+
+LYRICS_SHOWN = 60  # letters; all of them in the tool tip
 
 
 class Miniature(QWidget):
@@ -90,6 +92,7 @@ class DropCard(QFrame):
     """role: the clip's role, and the name of its colour in the theme."""
 
     files_dropped = Signal(list)  # of Path
+    notes_dropped = Signal(str)  # typed
     choose_requested = Signal()
     play_requested = Signal()
     clear_requested = Signal()
@@ -133,6 +136,8 @@ class DropCard(QFrame):
         self._first_choose.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._first_choose.clicked.connect(self.choose_requested)
         self._length.setProperty("quiet", True)
+        self._length.setTextFormat(Qt.TextFormat.PlainText)
+        self._length.setMinimumWidth(half * 8)
         self._name.setTextFormat(Qt.TextFormat.PlainText)
         self._name.setMinimumWidth(half * 8)
         layout = QVBoxLayout(self)
@@ -184,9 +189,9 @@ class DropCard(QFrame):
         self._pages.setCurrentIndex(0 if clip is None else 1)
         for button in (self._play, self._choose, self._clear):
             button.setVisible(clip is not None)
-        self._length.setText(self._length_text(clip) if clip else "")
+        self._length.setToolTip(clip.lyrics if clip else "")
         self._elide()
-        self.setAccessibleDescription(f"{clip.name}, {self._length.text()}" if clip else self._invitation)
+        self.setAccessibleDescription(f"{clip.name}, {self._length_text(clip)}" if clip else self._invitation)
         self.update()
 
     def show_playing(self, is_playing: bool) -> None:
@@ -215,7 +220,7 @@ class DropCard(QFrame):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Any file may come; whether it is music is told after the drop."""
-        if paths_in(event.mimeData()):
+        if paths_in(event.mimeData()) or notes_in(event.mimeData()):
             event.acceptProposedAction()
             self._target(True)
 
@@ -224,12 +229,15 @@ class DropCard(QFrame):
         self._target(False)
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """These files."""
+        """These files, or these notes."""
         self._target(False)
-        paths = paths_in(event.mimeData())
-        if paths:
+        paths, notes = paths_in(event.mimeData()), notes_in(event.mimeData())
+        if paths or notes:
             event.acceptProposedAction()
+        if paths:
             self.files_dropped.emit(paths)
+        elif notes:
+            self.notes_dropped.emit(notes)
 
     def changeEvent(self, event: QEvent) -> None:
         """Another font: other lengths of text."""
@@ -265,10 +273,13 @@ class DropCard(QFrame):
     def _length_text(self, clip: Clip) -> str:
         notes = notes_text(len(clip.whole))
         top_line = " · " + self.tr("top line") if clip.is_top_line else ""
-        return f"{clock_time(clip.whole.seconds)} · {notes}{top_line}"
+        words = f" · {clip.lyrics[:LYRICS_SHOWN]}" if clip.lyrics else ""
+        return f"{clock_time(clip.whole.seconds)} · {notes}{top_line}{words}"
 
     def _elide(self) -> None:
         name = self._clip.name if self._clip else ""
         room = max(self.width() - unit(self) * 3, 0)
         self._name.setText(self._name.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, room))
+        length = self._length_text(self._clip) if self._clip else ""
+        self._length.setText(self._length.fontMetrics().elidedText(length, Qt.TextElideMode.ElideRight, room))
         self._name.setToolTip(name)

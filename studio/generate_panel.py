@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -15,13 +14,13 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSlider,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from studio.icons import icon
+from studio.number_box import NumberBox
 from studio.recipe import GUIDE, KEEP, Recipe
 from studio.theme import Theme, unit
 from studio.words import percent
@@ -31,24 +30,6 @@ LONGEST = 600  # seconds
 MOST_SEED = 999_999
 FREEDOM = (50, 150)  # temperature in hundredths
 STRENGTH = (0, 300)  # style strength in hundredths
-
-
-class NumberBox(QSpinBox):
-    """Gives the keys back when the number is typed: Enter leaves it, and Space is never its own."""
-
-    def event(self, event: QEvent) -> bool:
-        """Space is no part of a number."""
-        is_typing = event.type() == QEvent.Type.ShortcutOverride
-        if is_typing and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Space:
-            event.ignore()
-            return False
-        return super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Enter: done."""
-        super().keyPressEvent(event)
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.clearFocus()
 
 
 class GeneratePanel(QWidget):
@@ -194,6 +175,16 @@ class GeneratePanel(QWidget):
             melody_mode=KEEP if self._keep.isChecked() else GUIDE,
             seed=self.seed.value(),
         )
+
+    def show_recipe(self, recipe: Recipe) -> None:
+        """Set the controls as a take was made; one take, with its seed held."""
+        self.takes.setValue(1)
+        self._seconds.setValue(round(recipe.seconds or 0))
+        self._freedom.setValue(round(100 * recipe.temperature))
+        self._strength.setValue(round(100 * recipe.style_strength))
+        (self._guide if recipe.melody_mode == GUIDE else self._keep).setChecked(True)
+        self.seed.setValue(recipe.seed)
+        self.lock.setChecked(True)
 
     def throw_dice(self) -> None:
         """Any other seed."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 
 from engine.playback import BUILT_IN, Port
-from studio.clip import Clip
+from studio.clip import MELODY, Clip
 from studio.icons import icon
 from studio.takes import State, Take
 from studio.words import filled
@@ -55,6 +55,7 @@ class Listening(QObject):
         window.roll.seek_requested.connect(self.seek)
         for role, card in window.cards.items():
             card.play_requested.connect(lambda role=role: self.play_clip(role))
+        window.candidate_bar.play_requested.connect(self.play_candidate)
         bar.port_chosen.connect(self.choose_port)
         bar.volume_changed.connect(self._set_volume)
         bar.ports_wanted.connect(self.refresh_ports)
@@ -100,6 +101,13 @@ class Listening(QObject):
             if self._transport.source != role:
                 self._transport.load(role, clip.whole)
             self._transport.play()
+
+    def play_candidate(self, candidate: int) -> None:
+        """Another line of the melody's file on its card, and heard; silence if it plays already."""
+        clip = self._session.clip(MELODY)
+        if clip is not None and candidate != clip.chosen:
+            self._session.choose_melody(candidate)
+        self.play_clip(MELODY)
 
     def seek(self, seconds: float) -> None:
         """A place in the chosen take; it plays on from there if something played."""

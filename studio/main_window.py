@@ -26,7 +26,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.actions import COMMANDS, MENUS, colour_actions, make_actions, translated
+from studio.actions import COMMANDS, MENUS, PERFORM, colour_actions, make_actions, translated
+from studio.candidate_bar import CandidateBar
 from studio.clip import MELODY, STYLE
 from studio.drop_card import DropCard
 from studio.generate_panel import GeneratePanel
@@ -39,7 +40,8 @@ from studio.transport_bar import TransportBar
 
 
 class MainWindow(QMainWindow):
-    """Widgets are its attributes: cards, panel, roll, take_list, transport_bar, notice_bar, actions_by_name."""
+    """Widgets are its attributes: cards, panel, roll, take_list, transport_bar, notice_bar, actions_by_name, and the
+    menu click_ports, which is filled when it is opened."""
 
     files_dropped = Signal(list)  # of Path, on no card
     closing = Signal()
@@ -57,6 +59,7 @@ class MainWindow(QMainWindow):
         self.take_list = TakeList(theme)
         self.transport_bar = TransportBar(self.actions_by_name, theme)
         self.notice_bar = NoticeBar(theme)
+        self.candidate_bar = CandidateBar(theme)
         self.setAcceptDrops(True)
         self._add_menus()
         self._arrange()
@@ -71,7 +74,8 @@ class MainWindow(QMainWindow):
     def apply_theme(self, theme: Theme) -> None:
         """Other colours for everything that paints itself."""
         colour_actions(self.actions_by_name, theme)
-        widgets = (self.panel, self.roll, self.take_list, self.transport_bar, self.notice_bar, *self.cards.values())
+        bars = (self.transport_bar, self.notice_bar, self.candidate_bar)
+        widgets = (self.panel, self.roll, self.take_list, *bars, *self.cards.values())
         for widget in widgets:
             widget.set_theme(theme)  # type: ignore[attr-defined]
 
@@ -127,10 +131,12 @@ class MainWindow(QMainWindow):
                 menu.addSeparator()
             menu.addAction(self.action(command.name))
         self._view_menu = menus[MENUS[-1]]
+        self.click_ports = menus[PERFORM].addMenu(self.tr("Metronome &output"))
 
     def _arrange(self) -> None:
         half = unit(self)
-        left = _column(half, *((card, 1) for card in self.cards.values()), (self.panel, 0))
+        rows = [*((card, 1) for card in self.cards.values()), (self.candidate_bar, 0), (self.panel, 0)]
+        left = _column(half, *rows)
         left.setMinimumWidth(half * 40)
         centre = _column(half, (self.notice_bar, 0), (self.roll, 1))
         self.setCentralWidget(centre)

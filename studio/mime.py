@@ -9,14 +9,23 @@ from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QUrl
 
-from engine.midi import write_midi
 from engine.performance import Performance
+from engine.typed import is_typed
+from studio.exports import write_export
 from studio.takes import Take
+
+LONGEST_TEXT = 10_000  # letters of typed notes
 
 
 def paths_in(mime: QMimeData) -> list[Path]:
     """The local files a drag carries."""
     return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
+
+
+def notes_in(mime: QMimeData) -> str:
+    """The typed notes that a dragged text is, "" if it is none."""
+    text = mime.text() if mime.hasText() and not mime.hasUrls() else ""
+    return text if is_typed(text[:LONGEST_TEXT]) else ""
 
 
 class TakeFolder:
@@ -38,7 +47,7 @@ class TakeFolder:
                 folder = self._folder / str(take.number)  # so that two takes may have one name
                 folder.mkdir(exist_ok=True)
                 path = folder / take.file_name
-                write_midi(path, take.performance)
+                write_export(path, take.export)
                 self._written[take.number] = (take.performance, path)
             return path
 

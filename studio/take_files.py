@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from engine.errors import MidiError, RequestError
 from engine.features import similarity
 from engine.melody import melody_f1, melody_recall
-from engine.midi import write_midi
+from engine.midi import MidiFile, write_midi
 from engine.performance import Note, Pedal, Performance
 
 MIDI_SUFFIXES = (".mid", ".midi")
@@ -60,13 +60,13 @@ def compose_take(
     except KeyboardInterrupt:
         is_interrupted = True
     elapsed = clock() - begin
-    performance = _performance(events, name)
+    performance = performance_of_events(events, name)
     if not performance.notes and not is_interrupted:
         raise RequestError("Nothing was played", "Try another seed or a higher temperature")
     return Composed(performance, request.seed + take, len(events), elapsed, first_note_s, is_interrupted)
 
 
-def _performance(events: Sequence[Note | Pedal], name: str) -> Performance:
+def performance_of_events(events: Sequence[Note | Pedal], name: str = "") -> Performance:
     """The events as a performance in which no pedal stays down."""
     notes = [event for event in events if isinstance(event, Note)]
     pedals = [event for event in events if isinstance(event, Pedal)]
@@ -107,9 +107,16 @@ def take_paths(
     return [folder / f"{named} – {seed + take}.mid" for take in range(takes)]
 
 
-def write_take(path: Path, composed: Composed) -> None:
-    """Write the take; a file is whole or not there."""
-    write_midi(path, composed.performance)
+def write_take(
+    path: Path, composed: Composed, like: MidiFile | None = None, recipe: Mapping[str, Any] | None = None
+) -> None:
+    """Write the take with its recipe, on the tempo map of its melody's file; a file is whole or not there."""
+    write_midi(path, composed.performance, like=like and timing_of(like), recipe=recipe)
+
+
+def timing_of(file: MidiFile) -> MidiFile:
+    """What a take has of its melody's file: tempo map, meters, key signatures, and no more."""
+    return MidiFile(tempo_map=file.tempo_map, meters=file.meters, key_signatures=file.key_signatures)
 
 
 def described(path: Path, composed: Composed, melody: Performance | None, style: Performance | None) -> dict[str, Any]:

@@ -8,8 +8,11 @@ from enum import Enum
 
 from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
+from engine.midi import MidiFile
 from engine.performance import Performance
-from studio.recipe import Recipe
+from studio.exports import Export
+from studio.recipe import Recipe, written
+from studio.take_files import timing_of
 from studio.words import clock_time, filled, notes_text, percent
 
 Index = QModelIndex | QPersistentModelIndex
@@ -43,6 +46,14 @@ class Take:
     state: State = State.WHOLE
     scores: Scores = Scores()
     melody: Performance | None = None  # that it was composed to
+    styles: tuple[Performance, ...] = ()  # that it was composed in
+    melody_file: MidiFile | None = None  # whose tempo map it is written on
+
+    @property
+    def export(self) -> Export:
+        """What a file of it holds; hashes its sources, so beside the window."""
+        like = timing_of(self.melody_file) if self.melody_file else None
+        return Export(self.performance, like, written(self.recipe, self.styles, self.melody), self.melody)
 
     @property
     def file_name(self) -> str:

@@ -54,7 +54,7 @@ def test_a_player_made_after_the_window_was_closed_is_closed_too(qtbot: QtBot, o
         return player
 
     studio = app.Studio(
-        Settings(QSettings()), load_composer=FakeComposer, make_player=make_player, list_ports=lambda: []
+        Settings(QSettings()), load_composer=FakeComposer, make_player=make_player, list_ports=list, list_inputs=list
     )
     studio.start(has_examples=False)
     threading.Timer(0.05, may_start.set).start()

@@ -1,0 +1,1 @@
+"""Scores written elsewhere: MusicXML, MEI, Humdrum, ABC; and a draft of a take as MusicXML."""

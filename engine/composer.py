@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.assets import model_folder
 from engine.autoencoder import Autoencoder
 from engine.checkpoint import load_model
-from engine.decoding import MelodyNote, NoteWriter, StepDecoder, steps_of
+from engine.decoding import MelodyNote, NoteWriter, steps_of
 from engine.errors import ModelError, RequestError
 from engine.event_decoding import EventWriter
 from engine.gpu_decoder import Spared, gpu_decoders
@@ -25,6 +25,7 @@ from engine.melody import top_line
 from engine.onnx_decoder import onnx_decoders
 from engine.performance import HIGHEST, LOWEST, Note, Pedal, Performance
 from engine.sampling import SamplingOptions
+from engine.torch_decoder import StepDecoder
 from engine.vocabulary import STEPS_PER_SECOND
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,8 @@ class Request:
 
 class Composer:
     """A loaded model. name: the model's; device: where it decodes; kept: the folder for what takes long to make;
-    notice: what a person should know of how it goes on, "" if nothing.
+    notice: what a person should know of how it goes on, "" if nothing; pause: called every few milliseconds of what
+    takes longer; what it raises ends that.
 
     The encoders stay on the CPU: they are small and asked once a file and once a window, MPS lacks the float64 that
     rotations are made in, and so a GPU that fails leaves nothing behind there.
@@ -80,6 +82,7 @@ class Composer:
     def __init__(self, model: Autoencoder, name: str, device: str, kept: Path | None = None) -> None:
         self.model, self.name, self.device, self.kept = model.cpu().eval(), name, device, kept
         self.notice = ""
+        self.pause: Callable[[], None] = lambda: None
 
     @cached_property
     def make_decoder(self) -> Callable[[], StepDecoder]:
@@ -133,6 +136,7 @@ class Composer:
         codec = self.model.codec
         total, length = np.zeros(self.model.config.block.width), 0
         for window in codec.windows(performance, STYLE_WINDOWS[codec.name]):
+            self.pause()
             given = torch.from_numpy(window)[None]
             valid = torch.ones(given.shape[:2], dtype=torch.bool)
             total += len(window) * self.model.style(given, valid)[0].double().numpy()
@@ -156,9 +160,7 @@ class Composer:
 
     def writer(self, request: Request, take: int = 0) -> NoteWriter | EventWriter:
         """What writes the take: its steps, its seed and how it strikes the melody."""
-        _check(request)
-        length = self.length(request)
-        return WRITERS[self.model.codec.name](**self._given(request, length, take))
+        return WRITERS[self.model.codec.name](**self.given(request, self.length(request), take))
 
     def fill(
         self, played: Performance, start: float, end: float, request: Request, take: int = 0
@@ -169,23 +171,22 @@ class Composer:
         Yields as `compose` does; `filled` puts it in its place. Raises RequestError where the stretch is none, or the
         model can't.
         """
-        _check(request)
-        config = self.model.config
-        if not config.infills:
+        if not self.model.config.infills:
             raise RequestError(f"The model {self.name} can't write within a piece", "Choose the default model")
         if not 0 <= start < end:
             raise RequestError(
                 f"From {start:g} to {end:g} seconds is no stretch of time", "Give a beginning and an end"
             )
         begin = round(start * STEPS_PER_SECOND)
-        before, after = map(steps_of, _sides(played, start, end))
-        given = self._given(request, end, take)
+        before, after = map(steps_of, sides(played, start, end))
+        given = self.given(request, end, take)
         given["melody"] = [note for note in given["melody"] if note.step >= begin]
         writer = NoteWriter(**given, steps=before, begin=begin, after=after)
         return (step.event() for step in writer.write())
 
-    def _given(self, request: Request, length: float, take: int) -> dict[str, Any]:
-        """What a writer of one take is given. length: seconds."""
+    def given(self, request: Request, length: float, take: int = 0) -> dict[str, Any]:
+        """What any writer of one take is given. length: seconds. Raises RequestError where it can't be composed."""
+        _check(request)
         options = SamplingOptions(
             request.temperature,
             request.top_p,
@@ -200,7 +201,13 @@ class Composer:
             "options": options,
             "seed": request.seed + take,
             "keep": request.melody_mode == "keep",
+            "pause": self.pause,
         }
+
+    def need_notes(self) -> None:
+        """Raises RequestError where the model writes events: among notes that are there it can't."""
+        if self.model.codec.name != "notes":
+            raise RequestError(f"The model {self.name} can't write among notes", "Choose the default model")
 
     def _checked(self, style: NDArray[np.float32]) -> NDArray[np.float32]:
         width = self.model.config.block.width
@@ -215,30 +222,42 @@ def filled(played: Performance, events: Iterable[Note | Pedal], start: float, en
     What stands outside is as it was, to the bit: notes sound on over the borders, and where one outside sounds, no new
     one is struck on its key. At the end the pedal is put where the following music expects it.
     """
-    before, after = _sides(played, start, end)
-    outside = [*before.notes, *after.notes]
-    of_key: dict[int, list[Note]] = {}
-    for note in outside:
-        of_key.setdefault(note.pitch, []).append(note)
-    new: list[Note] = []
-    pedals = [*before.pedals]
-    for event in events:
-        if isinstance(event, Pedal):
-            pedals.append(event)
-            continue
-        around = of_key.get(event.pitch, [])
-        if not any(note.start <= event.start < note.end for note in around):
-            later = min((note.start for note in around if note.start > event.start), default=event.end)
-            new.append(event._replace(end=min(event.end, later)))
+    before, after = sides(played, start, end)
+    new = list(events)
+    pedals = [*before.pedals, *(event for event in new if isinstance(event, Pedal))]
     for controller in {pedal.controller for pedal in [*played.pedals, *pedals]}:
         now, then = (_pedal_at(moves, controller, end) for moves in (pedals, played.pedals))
         if now != then:
             pedals.append(Pedal(end, then, controller))
-    new_ones = Performance.of(new).with_repeats_cut().notes
-    return Performance.of([*outside, *new_ones], [*pedals, *after.pedals], played.name)
+    outside = Performance.of([*before.notes, *after.notes], [*pedals, *after.pedals], played.name)
+    return added(outside, (event for event in new if isinstance(event, Note)))
 
 
-def _sides(played: Performance, start: float, end: float) -> tuple[Performance, Performance]:
+def added(played: Performance, new: Iterable[Note]) -> Performance:
+    """A performance with new notes, its own as they were: none is struck on a key that sounds, and each ends where its
+    key is struck again."""
+    of_key: dict[int, list[Note]] = {}
+    for note in played.notes:
+        of_key.setdefault(note.pitch, []).append(note)
+    notes: list[Note] = []
+    for note in new:
+        around = of_key.get(note.pitch, [])
+        if not any(other.start <= note.start < other.end for other in around):
+            later = min((other.start for other in around if other.start > note.start), default=note.end)
+            notes.append(note._replace(end=min(note.end, later)))
+    new_ones = Performance.of(notes).with_repeats_cut().notes
+    return Performance.of([*played.notes, *new_ones], played.pedals, played.name)
+
+
+def with_pedals_lifted(played: Performance) -> Performance:
+    """A performance whose pedals, where they stay down, lift with the last key."""
+    last = {pedal.controller: pedal for pedal in played.pedals}
+    end = max([played.seconds, *(pedal.time for pedal in played.pedals)])
+    lifts = [Pedal(end, 0, controller) for controller, pedal in last.items() if pedal.value]
+    return Performance.of(played.notes, (*played.pedals, *lifts), played.name)
+
+
+def sides(played: Performance, start: float, end: float) -> tuple[Performance, Performance]:
     """What is struck and pressed before a stretch, and from its end on."""
     notes, pedals = played.notes, played.pedals
     before = Performance.of((n for n in notes if n.start < start), (p for p in pedals if p.time < start))

@@ -20,7 +20,16 @@ import typer
 import engine
 from engine.errors import EngineError, RequestError
 from engine.performance import Performance
-from studio import bench_commands, file_commands, sound_commands, training_commands
+from studio import (
+    arranging_commands,
+    arranging_evaluations,
+    bench_commands,
+    file_commands,
+    metavae_commands,
+    record_commands,
+    sound_commands,
+    training_commands,
+)
 from studio.arguments import (
     Device,
     Files,
@@ -34,6 +43,7 @@ from studio.arguments import (
     performance_of,
 )
 from studio.console import ProgressLine, print_json, say
+from studio.recipe import Recipe, written
 from studio.take_files import Composed, compose_take, described, take_paths, write_take
 
 if TYPE_CHECKING:
@@ -43,7 +53,8 @@ FAULT, USER_ERROR, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     help="Piano performances of your melody, in the style of any performance. Without a command: open the studio.",
-    epilog="A FILE is a MIDI file, or the name of a bundled example such as twinkle or nocturne.",
+    epilog="A FILE is a MIDI file, a score (MusicXML, MEI, Humdrum, ABC), a hummed recording, notes typed like "
+    "'C4 C4 G4 G4', or the name of a bundled example such as twinkle or nocturne.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -141,11 +152,19 @@ def compose(
     melody_mode: Annotated[
         MelodyMode, typer.Option(help="Play every melody note, or only be led by them.")
     ] = MelodyMode.keep,
+    within: Annotated[
+        str | None, typer.Option(metavar="TAKE", help="Compose a stretch of this anew, and nothing else of it.")
+    ] = None,
+    start: Annotated[float | None, typer.Option("--from", metavar="S", help="Where the stretch begins.")] = None,
+    end: Annotated[float | None, typer.Option("--to", metavar="S", help="Where it ends.")] = None,
+    pitches: Annotated[
+        str | None, typer.Option(metavar="LOW-HIGH", help="Only notes from one MIDI pitch to another, as 21-59.")
+    ] = None,
     model: Model = "default",
     device: Where = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """Compose a melody in a style, as MIDI files."""
+    """Compose a melody in a style, as MIDI files; or a stretch of a take anew."""
     options: dict[str, Any] = {
         "takes": takes,
         "seed": seed,
@@ -158,8 +177,14 @@ def compose(
     check_ranges(options)
     if more and not style:
         raise RequestError(f"{more[0]} is neither style nor melody", "Put --style or --melody before it")
+    if within is not None:
+        where, given = (within, start, end, pitches, output), ([*(style or []), *(more or [])], melody)
+        options["melody_mode"] = melody_mode.value
+        return arranging_commands.compose_within(*where, *given, model, device, as_json, **options)
+    if (start, end, pitches) != (None, None, None):
+        raise RequestError("It is not said of which take", "Put --within TAKE before --from, --to and --pitches")
     styles = [performance_of(file) for file in [*(style or []), *(more or [])]]
-    tune = melody_of(melody) if melody else None
+    tune, like = melody_of(melody) if melody else (None, None)
     paths = take_paths(output, tune, styles, seed, takes)
 
     from engine.composer import Composer, Request
@@ -168,19 +193,41 @@ def compose(
     vector = composer.style(*styles) if styles else None
     request = Request(style=vector, melody=tune, melody_mode=melody_mode.value, **options)
     wanted = reduce(Performance.join, styles) if styles else None
-    written: list[dict[str, Any]] = []
+    described_takes: list[dict[str, Any]] = []
     is_interrupted = False
     for path, composed in _composed(composer, request, paths):
         is_interrupted = composed.is_interrupted
         if composed.performance.notes:
-            write_take(path, composed)
-            written.append(described(path, composed, tune, wanted))
+            write_take(path, composed, like, _recipe_of(composed, options, melody_mode, model, styles, tune))
+            described_takes.append(described(path, composed, tune, wanted))
     if as_json:
-        print_json({"model": composer.name, "device": composer.device, "takes": written})
+        print_json({"model": composer.name, "device": composer.device, "takes": described_takes})
     else:
-        typer.echo("\n".join(take["path"] for take in written))
+        typer.echo("\n".join(take["path"] for take in described_takes))
     if is_interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+def _recipe_of(
+    composed: Composed,
+    options: dict[str, Any],
+    mode: MelodyMode,
+    model: str,
+    styles: list[Performance],
+    tune: Performance | None,
+) -> dict[str, Any]:
+    """What the take's file says of how it was made."""
+    recipe = Recipe(
+        seconds=options["seconds"],
+        temperature=options["temperature"],
+        style_strength=options["style_strength"],
+        melody_mode=mode.value,
+        seed=composed.seed,
+        style_name=" + ".join(style.name for style in styles),
+        melody_name=tune.name if tune else "",
+    )
+    more = {name: options[name] for name in ("top_p", "melody_strength")}
+    return written(recipe, styles, tune, model, **more)
 
 
 def _composed(composer: Composer, request: Request, paths: list[Path]) -> Iterator[tuple[Path, Composed]]:
@@ -218,7 +265,11 @@ def embed(files: Files, model: Model = "default", device: Where = Device.auto, a
         typer.echo("".join(f"{value:7.3f}" for value in row) + f"  {performance.name}")
 
 
+app.add_typer(arranging_commands.app)
 app.add_typer(bench_commands.app)
 app.add_typer(file_commands.app)
+app.add_typer(record_commands.app)
 app.add_typer(sound_commands.app)
 app.add_typer(training_commands.app)
+training_commands.evaluate_app.add_typer(arranging_evaluations.app)
+training_commands.evaluate_app.add_typer(metavae_commands.app)

@@ -25,6 +25,7 @@ LAYERS = (
     {"step_graph", "kept_graphs"},
     {"onnx_decoder", "gpu_decoder"},
     {"composer"},
+    {"arranging", "performing"},
 )
 PLAYBACK_KNOWS = (
     "engine.playback",
@@ -34,10 +35,10 @@ PLAYBACK_KNOWS = (
     "engine.errors",
     "engine.assets",
 )
-COMPOSER_DOORS = {"studio.engine_thread", "studio.cli", "studio.bench_commands"}
-TRAINING_DOORS = {"studio.cli", "studio.training_commands"}
+COMPOSER_DOORS = {"studio.engine_thread", "studio.cli", "studio.arranging_commands", "studio.bench_commands"}
+TRAINING_DOORS = {"studio.cli", "studio.training_commands", "studio.arranging_evaluations", "studio.metavae_commands"}
 CONNECTORS = {"studio.app", "studio.main_window"}
-PARTS = {"studio.miniature"}  # what a widget may be made of
+PARTS = {"studio.miniature", "studio.number_box"}  # what a widget may be made of
 QT_WIDGETS = (
     "QWidget",
     "QFrame",

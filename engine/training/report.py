@@ -10,6 +10,7 @@ cases, and:
   of so many takes; heard, medians of what takes sound like beside the quartiles of people's
 - transfer, tunes: means, density_quartiles, nearer_to_own, best_of
 - interpolation: shares, closeness (to the second style, of both), spearman
+- regenerate, perform, vary: the mean of each figure of `engine.training.arranging_evaluation`, and its interval
 
 Intervals are of the mean over cases, 95 %, by bootstrap.
 """
@@ -178,6 +179,17 @@ def _interpolation(rows: Sequence[Row]) -> Row:
     }
 
 
+def _figures(rows: Sequence[Row]) -> Row:
+    """The mean of every figure of the rows, and its interval."""
+    names = [name for name, value in rows[0].items() if not isinstance(value, str) and name != "case"]
+    table = {name: np.array([row[name] for row in rows], float) for name in names}
+    return {
+        key: value
+        for name, values in table.items()
+        for key, value in ((name, float(values.mean())), (f"{name}_interval", interval(values)))
+    }
+
+
 def spearman(a: Sequence[float] | Floats, b: Sequence[float] | Floats) -> float:
     """Correlation of the ranks of two lists without ties."""
     ranks = np.array([np.argsort(np.argsort(values)) for values in (a, b)], float)
@@ -194,6 +206,9 @@ SUMMARIES: Mapping[str, Callable[[Sequence[Row]], Row]] = {
     "transfer": _transfer,
     "tunes": _means,
     "interpolation": _interpolation,
+    "regenerate": _figures,
+    "perform": _figures,
+    "vary": _figures,
 }
 
 STYLESHEET = """

@@ -15,11 +15,12 @@ import pytest
 import engine.playback
 from engine.assets import asset
 from engine.errors import ModelError, RequestError
-from engine.midi import read_midi, write_midi
+from engine.midi import read_file, read_midi, write_midi
 from engine.originality import INDEX, index_of, save_index
 from engine.performance import Note, Pedal, Performance
 from studio import console
 from studio.cli import main
+from studio.recipe import read_back
 from studio.sound_commands import until_ended
 
 CHORDS = Performance.of([Note(0, 1, 72, 80), Note(0, 1, 60, 80), Note(1, 2, 74, 80), Note(1, 2, 62, 80)])
@@ -96,6 +97,20 @@ def in_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 def printed(capsys: pytest.CaptureFixture[str]) -> Any:
     return json.loads(capsys.readouterr().out)
+
+
+def test_a_take_is_on_the_bars_of_its_melody_and_tells_its_recipe() -> None:
+    Path("waltz.abc").write_text("X:1\nM:3/4\nL:1/4\nQ:1/4=90\nK:C\nCEG|\n")
+    command = ["compose", "--melody", "waltz.abc", "--style", "nocturne", "--seed", "5", "--temperature", "0.7"]
+    assert main([*command, "-o", "takes", "--takes", "2"]) == 0
+    first, second = (read_file(path) for path in sorted(Path("takes").iterdir()))
+    assert [(meter.beats, meter.unit) for meter in first.meters] == [(3, 4)]
+    assert first.tempo_map.changes == ((0, 666_667),)
+    assert first.recipe is not None and second.recipe is not None
+    assert (first.recipe["seed"], second.recipe["seed"]) == (5, 6)
+    assert read_back(first.recipe).temperature == 0.7
+    assert [source["name"] for source in first.recipe["style"]] == ["nocturne"]
+    assert first.recipe["melody"]["name"] == "waltz"
 
 
 def test_the_fake_request_is_the_composers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,7 +335,7 @@ def test_originality_finds_a_passage_of_the_training_music(capsys: pytest.Captur
 def test_inspect_prints_what_is_in_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     write_midi("chords.mid", Performance.of(CHORDS.notes, [Pedal(0.5, 100)]))
     assert main(["inspect", "chords.mid", "--notes", "--json"]) == 0
-    assert printed(capsys) == {
+    expected = {
         "path": "chords.mid",
         "notes": 4,
         "seconds": 2.0,
@@ -332,6 +347,8 @@ def test_inspect_prints_what_is_in_a_file(capsys: pytest.CaptureFixture[str]) ->
         "has_chords": True,
         "note_list": [[0.0, 1.0, 60, 80], [0.0, 1.0, 72, 80], [1.0, 2.0, 62, 80], [1.0, 2.0, 74, 80]],
     }
+    facts = printed(capsys)
+    assert {name: facts[name] for name in expected} == expected
 
 
 def test_inspect_of_several_files_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
@@ -341,7 +358,8 @@ def test_inspect_of_several_files_is_one_document(capsys: pytest.CaptureFixture[
 
 def test_ports_lists_the_built_in_piano_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ports", "--json"]) == 0
-    assert printed(capsys)["ports"][0] == {"name": "Built-in piano", "kind": "piano", "is_present": True}
+    piano = {"name": "Built-in piano", "kind": "piano", "direction": "out", "is_present": True}
+    assert printed(capsys)["ports"][0] == piano
 
 
 def test_render_writes_a_wav_of_the_pieces_length() -> None:
@@ -366,13 +384,21 @@ class Player:
 
     says: ClassVar[list[Status]] = []
     closed: ClassVar[list[str]] = []
+    told: ClassVar[list[tuple[Any, ...]]] = []
 
     def __init__(self, port: str) -> None:
         self._port, self._left = port, list(self.says)
 
     def load(self, performance: Performance) -> None: ...
 
-    def play(self) -> None: ...
+    def play(self, position: float | None) -> None:
+        self.told.append(("play", position))
+
+    def set_tempo_scale(self, scale: float) -> None:
+        self.told.append(("scale", scale))
+
+    def set_loop(self, start: float, end: float) -> None:
+        self.told.append(("loop", start, end))
 
     def poll(self) -> list[Status]:
         return [self._left.pop(0)] if self._left else []
@@ -385,6 +411,7 @@ class Player:
 def fake_player(monkeypatch: pytest.MonkeyPatch) -> type[Player]:
     monkeypatch.setattr(engine.playback, "Player", Player)
     monkeypatch.setattr(Player, "closed", [])
+    monkeypatch.setattr(Player, "told", [])
     return Player
 
 
@@ -394,6 +421,13 @@ def test_play_ends_with_the_piece_and_closes_the_player(
     monkeypatch.setattr(fake_player, "says", [Status("playing"), Status("ended")])
     assert main(["play", "twinkle"]) == 0
     assert fake_player.closed == ["Built-in piano"]
+    assert fake_player.told == [("scale", 1.0), ("play", None)]
+
+
+def test_play_loops_a_region_at_another_speed(fake_player: type[Player], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fake_player, "says", [Status("playing"), Status("ended")])
+    assert main(["play", "twinkle", "--loop", "2", "4.5", "--speed", "0.5"]) == 0
+    assert fake_player.told == [("scale", 0.5), ("loop", 2.0, 4.5), ("play", 2.0)]
 
 
 def test_play_says_what_the_player_faults_on_and_closes_it(

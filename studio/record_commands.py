@@ -37,6 +37,8 @@ def record(
     """Record what is played on a MIDI keyboard, with its pedals."""
     if seconds is not None and not 1 <= seconds <= 36000:
         raise RequestError(f"--seconds {seconds:g} can't be used", "Give 1 to 36000 seconds")
+    if output.is_dir() or not output.parent.is_dir():  # said before anything is played, not after
+        raise RequestError(f"{output} can't be written", "Give a file in a folder that is there")
 
     from engine.midi import Meter, MidiFile, TempoMap, write_midi
     from engine.playback import BUILT_IN, Player, inputs
@@ -84,9 +86,9 @@ def recorded(player: Player, recorder: Recorder, seconds: float | None, clicks: 
                 if status.kind == kinds.INPUT and not has_input:
                     has_input = True
                     say(f"Recording from {status.text}" + (". Ctrl+C ends it." if seconds is None else "."))
+                elif status.kind == kinds.INPUT_LOST and not has_input:
+                    raise PlaybackError(status.text.split(". ")[0].rstrip("."), "hommage ports lists what there is")
                 elif status.kind in (kinds.FAULT, kinds.INPUT_LOST):
-                    if not has_input:
-                        raise PlaybackError(status.text.rstrip("."), "hommage ports lists what there is")
                     say(status.text)
             _hear(player, recorder)
             player.add(recorder.more_clicks(position), METRONOME)

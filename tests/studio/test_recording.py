@@ -6,11 +6,15 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from engine.errors import PlaybackError
 from engine.performance import Note
-from engine.playback.metronome import TOP_KEYS, WOOD_BLOCKS
-from engine.playback.recorder import COUNT_IN, METRONOME
+from engine.playback import Heard
+from engine.playback.messages import NOTE_OFF, NOTE_ON
+from engine.playback.metronome import TOP_KEYS, WOOD_BLOCKS, Metronome
+from engine.playback.recorder import COUNT_IN, METRONOME, Recorder
 from studio.app import Studio
 from studio.clip import MELODY, STYLE
+from studio.record_commands import recorded
 from studio.recording import State
 from studio.settings import Settings
 from tests.fakes import FakePlayer
@@ -176,3 +180,25 @@ def test_an_input_that_is_gone_is_listed_pale(qtbot: QtBot, open_studio: Open, s
     settings.input = "Old keyboard"
     inputs = open_studio().window.transport_bar.inputs
     assert inputs.currentText() == "Old keyboard (not there)"
+
+
+def test_the_command_records_on_a_machine_without_sound_and_stops_in_time(capsys: pytest.CaptureFixture[str]) -> None:
+    class QuickPlayer(FakePlayer):
+        def play(self, position: float | None = None) -> None:
+            self.report("playing", 5.0)
+
+    player = QuickPlayer()
+    player.report("fault", 0.0, "There is no audio device, so the piano is silent.")
+    player.report("input", 0.0, "Keys")
+    for status, position in ((NOTE_ON, 2.5), (NOTE_OFF, 3.0)):
+        player.coming_in.append(Heard(1000.0 + position, (status, 60, 80), position, "Keys"))
+    played = recorded(player, Recorder(Metronome(), count_in=1), seconds=2.0, clicks=True)
+    assert played.notes == (Note(0.5, 1.0, 60, 80),)
+    said = capsys.readouterr().err
+    assert "the piano is silent" in said and "Recording from Keys" in said
+
+
+def test_the_command_says_when_its_keyboard_is_not_there(player: FakePlayer) -> None:
+    player.report("input_lost", 0.0, "The MIDI port Organ is not there. Connect it, or choose another output.")
+    with pytest.raises(PlaybackError, match=r"The MIDI port Organ is not there\. hommage ports lists"):
+        recorded(player, Recorder(Metronome(), is_free=True), seconds=None, clicks=False)

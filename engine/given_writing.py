@@ -6,6 +6,7 @@ not. So the writers here look ahead, at what would be struck were the next event
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -39,7 +40,7 @@ class ScoreNote(NamedTuple):
 
 
 @dataclass
-class GivenWriter(NoteWriter):
+class GivenWriter(NoteWriter, ABC):
     """What both writers share: a look at what the next event would be, were it then or then."""
 
     def _remember(self, heard: list[MelodyNote]) -> Memory:
@@ -89,9 +90,9 @@ class GivenWriter(NoteWriter):
                 return None
             first = gap + 1
 
+    @abstractmethod
     def allowed(self, at: int) -> Tensor:
         """Which symbols the model may write at a step, (symbols,) bool."""
-        raise NotImplementedError
 
     def write_free(self, at: int, symbol: int) -> Step:
         """Write an event of the model's own."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from studio.arguments import Device, Model, Where
-from studio.training_commands import Data, Output, Performances, Seed, Split, Takes, _composer, _measure, _music
+from studio.measuring import Data, Output, Performances, Seed, Split, Takes, composer_of, measure, music_of
 
 app = typer.Typer()
 
@@ -24,13 +24,13 @@ def regenerate(
     seed: Seed = 0,
 ) -> None:
     """Four seconds anew in the middle of performances: what stays, how the ends meet, whether the style does."""
-    composer, music = _composer(model, device), _music(data, split)
+    composer, music = composer_of(model, device), music_of(data, split)
     from engine.training.arranging_evaluation import Regeneration
     from engine.training.evaluation import excerpts
 
     found = excerpts(music, performances, seed, has_pieces_once=False)
     settings = {"split": split, "seed": seed, "takes": takes}
-    _measure(Regeneration(composer, found, seed, takes), composer, output, settings)
+    measure(Regeneration(composer, found, seed, takes), composer, output, settings)
 
 
 @app.command()
@@ -44,12 +44,12 @@ def perform(
     seed: Seed = 0,
 ) -> None:
     """Performances flattened to a score and played again in their pianist's style: how near it comes to them."""
-    composer, music = _composer(model, device), _music(data, split)
+    composer, music = composer_of(model, device), music_of(data, split)
     from engine.training.arranging_evaluation import ScorePerformance
     from engine.training.evaluation import excerpts
 
     found = excerpts(music, performances, seed)
-    _measure(ScorePerformance(composer, found, seed), composer, output, {"split": split, "seed": seed})
+    measure(ScorePerformance(composer, found, seed), composer, output, {"split": split, "seed": seed})
 
 
 @app.command()
@@ -64,10 +64,10 @@ def vary(
     keep: Annotated[float, typer.Option(metavar="PERCENT", min=10, max=90)] = 50.0,
 ) -> None:
     """Performances varied by bars and by surprise: whether what is kept is as it was, and as much as was asked."""
-    composer, music = _composer(model, device), _music(data, split)
+    composer, music = composer_of(model, device), music_of(data, split)
     from engine.training.arranging_evaluation import Variation
     from engine.training.evaluation import excerpts
 
     found = excerpts(music, performances, seed)
     settings = {"split": split, "seed": seed, "keep": keep}
-    _measure(Variation(composer, found, seed, keep / 100), composer, output, settings)
+    measure(Variation(composer, found, seed, keep / 100), composer, output, settings)

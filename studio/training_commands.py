@@ -15,12 +15,10 @@ from engine.errors import ModelError, RequestError
 from engine.midi import read_midi
 from studio.arguments import Device, Model, Where
 from studio.console import ProgressLine, print_json, say
+from studio.measuring import Data, Output, Performances, Seed, Split, Takes, composer_of, measure, music_of
 
 if TYPE_CHECKING:
-    from engine.composer import Composer
     from engine.originality import Hashes
-    from engine.training.dataset import Dataset
-    from engine.training.evaluation import Evaluation
 
 app = typer.Typer()
 train_app = typer.Typer(help="Train a model on a prepared data set; run again to go on.", rich_markup_mode=None)
@@ -28,17 +26,6 @@ evaluate_app = typer.Typer(help="Measure a model on a prepared data set.", rich_
 app.add_typer(train_app, name="train")
 app.add_typer(evaluate_app, name="evaluate")
 
-Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="A data set made by hommage prepare.")]
-Split = Annotated[str, typer.Option("--split", metavar="NAME", help="train, validation or test.")]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "-o", "--output", metavar="DIR", help="Rows and report; gone on with if there. Else evaluation/MODEL."
-    ),
-]
-Performances = Annotated[int, typer.Option(metavar="N")]
-Takes = Annotated[int, typer.Option(metavar="N", help="Of each case: what the best of several comes to.")]
-Seed = Annotated[int, typer.Option(metavar="K")]
 FINETUNE_HOURS = 0.1
 TUNES = ("twinkle", "clair-de-lune", "ode-to-joy", "greensleeves", "amazing-grace", "auld-lang-syne")
 
@@ -141,10 +128,10 @@ def train_autoencoder(
     if finetune is not None and not is_data_set(data):
         prepare([data], output / "data")
         data = output / "data"
-    _music(data, "train")  # before anything is written
+    music_of(data, "train")  # before anything is written
     begun, cores = load_model(start) if start else None, torch.get_num_threads()
     if finetune is not None:
-        begun = _composer(finetune, Device.cpu).model
+        begun = composer_of(finetune, Device.cpu).model
         chosen = finetune_run(begun.config, FINETUNE_HOURS if hours is None else hours)
     elif config in CONFIGS:
         chosen = CONFIGS[config](1.0 if hours is None else hours)
@@ -203,11 +190,11 @@ def likelihood(
 ) -> None:
     """Nats a note of each field for the four conditionings."""
     _need_lightning()
-    composer, music = _composer(model, Device.cpu), _music(data, split)
+    composer, music = composer_of(model, Device.cpu), music_of(data, split)
     from engine.training.evaluation import Likelihoods
 
     where = "within the window" if is_within else "elsewhere in the performance"
-    _measure(Likelihoods(composer.model, music, windows, is_within), composer, output, {"split": split, "style": where})
+    measure(Likelihoods(composer.model, music, windows, is_within), composer, output, {"split": split, "style": where})
 
 
 @evaluate_app.command()
@@ -220,8 +207,8 @@ def codecs(
     _need_lightning()
     from engine.training.likelihood import compare_codecs
 
-    music = _music(data, "validation")
-    compared = {name: _composer(name, Device.cpu).model for name in models}
+    music = music_of(data, "validation")
+    compared = {name: composer_of(name, Device.cpu).model for name in models}
     table = compare_codecs(compared, music, count=windows)
     rows = [
         {
@@ -249,11 +236,11 @@ def style(
     seed: Seed = 0,
 ) -> None:
     """How alike takes sound to what they were given, by conditioning (the paper's table 4), beside people."""
-    composer, music = _composer(model, device), _music(data, split)
+    composer, music = composer_of(model, device), music_of(data, split)
     from engine.training.evaluation import Style, excerpts
 
     found = excerpts(music, performances, seed, has_pieces_once=False)
-    _measure(
+    measure(
         Style(composer, found, _index(data), seed, takes),
         composer,
         output,
@@ -273,12 +260,12 @@ def transfer(
     seed: Seed = 0,
 ) -> None:
     """Another piece's melody in the style of each performance, and whether the performance is known again."""
-    composer, music = _composer(model, device), _music(data, split)
+    composer, music = composer_of(model, device), music_of(data, split)
     from engine.training.evaluation import METRIC_STYLES, Transfer, excerpts, style_metric
 
     found = excerpts(music, performances, seed, has_pieces_once=False)
-    metric = style_metric(composer, excerpts(_music(data, "train"), METRIC_STYLES, seed, has_pieces_once=False))
-    _measure(
+    metric = style_metric(composer, excerpts(music_of(data, "train"), METRIC_STYLES, seed, has_pieces_once=False))
+    measure(
         Transfer(composer, found, metric, seed, takes), composer, output, {"split": split, "seed": seed, "takes": takes}
     )
 
@@ -294,11 +281,11 @@ def interpolation(
     seed: Seed = 0,
 ) -> None:
     """Takes in mixtures of two styles: how near they are to the second, by its share."""
-    composer, music = _composer(model, device), _music(data, split)
+    composer, music = composer_of(model, device), music_of(data, split)
     from engine.training.evaluation import Interpolation, excerpts
 
     found = excerpts(music, performances, seed)
-    _measure(Interpolation(composer, found, seed), composer, output, {"split": split, "seed": seed})
+    measure(Interpolation(composer, found, seed), composer, output, {"split": split, "seed": seed})
 
 
 @evaluate_app.command()
@@ -317,7 +304,7 @@ def tunes(
     melody_mode: Annotated[str, typer.Option(metavar="keep|guide")] = "keep",
 ) -> None:
     """The six example tunes in the style of other pianists' performances."""
-    composer, music = _composer(model, device), _music(data, split)
+    composer, music = composer_of(model, device), music_of(data, split)
     from engine.training.evaluation import Tunes, excerpts
 
     examples = [read_midi(asset("examples", f"{tune}.mid")) for tune in TUNES]
@@ -329,26 +316,7 @@ def tunes(
         "melody_mode": melody_mode,
     }
     evaluation = Tunes(composer, excerpts(music, performances, seed), examples, seed, options)
-    _measure(evaluation, composer, output, {"split": split, "seed": seed, **options})
-
-
-def _measure(evaluation: Evaluation, composer: Composer, output: Path | None, settings: dict[str, Any]) -> None:
-    """Measure what is not measured yet, write the report, and print what it says of this evaluation as JSON."""
-    from engine.checkpoint import weights_hash
-    from engine.training.evaluation import measured
-    from engine.training.report import write_report
-
-    folder = output or Path("evaluation") / composer.name
-    line = ProgressLine("Cases", float(len(evaluation)))
-    config = composer.model.config
-    guidance = {"style_guidance": config.style_guidance, "melody_guidance": config.melody_guidance}
-    settings = {"model": composer.name, "weights": weights_hash(composer.model)[:16], **guidance, **settings}
-    done = 0
-    for done, _ in measured(evaluation, folder, settings):
-        line.show(float(done))
-    line.end(float(done))
-    print_json(write_report(folder)[evaluation.name])
-    say(f"{folder / 'report.html'} shows it.")
+    measure(evaluation, composer, output, {"split": split, "seed": seed, **options})
 
 
 def _index(data: Path) -> Hashes:
@@ -358,15 +326,8 @@ def _index(data: Path) -> Hashes:
     from engine.originality import index_of
     from engine.training.dataset import performance_of
 
-    music = _music(data, "train")
+    music = music_of(data, "train")
     return index_of(performance_of(np.asarray(music.events[piece.first : piece.after])) for piece in music.pieces)
-
-
-def _music(data: Path, split: str) -> Dataset:
-    """A split of a data set. Raises RequestError where there is none."""
-    from engine.training.dataset import Dataset
-
-    return Dataset(data, split)
 
 
 @evaluate_app.command("transposed")
@@ -379,17 +340,11 @@ def evaluate_transposed(
     seed: Annotated[int, typer.Option(metavar="K")] = 0,
 ) -> None:
     """How often a style transposed by three semitones stays nearer to itself than to another, as JSON."""
-    composer, music = _composer(model, device), _music(data, split)
+    composer, music = composer_of(model, device), music_of(data, split)
     from engine.training.evaluation import excerpts, transposed_styles
 
     styles = [excerpt.own for excerpt in excerpts(music, performances, seed, has_pieces_once=False)]
     print_json({"performances": len(styles), "nearer_to_own": transposed_styles(composer, styles)})
-
-
-def _composer(model: str, device: Device) -> Composer:
-    from engine.training.evaluation import loaded
-
-    return loaded(model, device.value)
 
 
 def _need_lightning() -> None:

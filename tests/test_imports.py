@@ -41,7 +41,13 @@ PLAYBACK_KNOWS = (
     "engine.assets",
 )
 COMPOSER_DOORS = {"studio.engine_thread", "studio.cli", "studio.arranging_commands", "studio.bench_commands"}
-TRAINING_DOORS = {"studio.cli", "studio.training_commands", "studio.arranging_evaluations", "studio.metavae_commands"}
+TRAINING_DOORS = {
+    "studio.cli",
+    "studio.measuring",
+    "studio.training_commands",
+    "studio.arranging_evaluations",
+    "studio.metavae_commands",
+}
 CONNECTORS = {"studio.app", "studio.main_window"}
 PARTS = {"studio.miniature", "studio.number_box"}  # what a widget may be made of
 QT_WIDGETS = (
